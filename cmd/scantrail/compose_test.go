@@ -1,0 +1,313 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/goccy/go-yaml"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"scantrail/detector/shell"
+	"scantrail/ingest"
+)
+
+// These tests hold the deployment files to each other and to the code without
+// a container engine.
+
+const repoRoot = "../.."
+
+func loadCompose(t *testing.T) *types.Project {
+	t.Helper()
+	dir, err := filepath.Abs(repoRoot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
+		WorkingDir:  dir,
+		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(dir, "docker-compose.yml")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
+
+func TestComposeServices(t *testing.T) {
+	project := loadCompose(t)
+	names := project.ServiceNames()
+	slices.Sort(names)
+	if want := []string{"clickhouse", "kafka", "migrate", "prometheus", "scantrail"}; !slices.Equal(names, want) {
+		t.Fatalf("services %v, want %v", names, want)
+	}
+	pinned := regexp.MustCompile(`^[a-z/-]+:v?[0-9]+\.[0-9]+`)
+	for name, s := range project.Services {
+		if s.Build == nil && !pinned.MatchString(s.Image) {
+			t.Errorf("%s: image %q is not pinned to a version", name, s.Image)
+		}
+		for _, p := range s.Ports {
+			if p.HostIP != "127.0.0.1" {
+				t.Errorf("%s: port %s is published on %q, want 127.0.0.1", name, p.Published, p.HostIP)
+			}
+		}
+		for on, d := range s.DependsOn {
+			if d.Condition == types.ServiceConditionHealthy && project.Services[on].HealthCheck == nil {
+				t.Errorf("%s waits until %s is healthy, which has no health check", name, on)
+			}
+		}
+		for _, v := range s.Volumes {
+			if v.Type != types.VolumeTypeBind {
+				continue
+			}
+			if info, err := os.Stat(v.Source); err != nil || info.IsDir() {
+				t.Errorf("%s mounts %s, which is no file of the repository", name, v.Source)
+			}
+			if !v.ReadOnly {
+				t.Errorf("%s may write %s", name, v.Source)
+			}
+		}
+	}
+	for name, secret := range project.Secrets {
+		if _, err := os.Stat(secret.File + ".example"); err != nil {
+			t.Errorf("secret %s: %v", name, err)
+		}
+	}
+}
+
+func TestComposeRunsScantrailWithoutPrivileges(t *testing.T) {
+	project := loadCompose(t)
+	for _, name := range []string{"scantrail", "migrate"} {
+		s := project.Services[name]
+		if s.User != "65532:65532" || !s.ReadOnly || s.Privileged ||
+			!slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s has more privileges than it needs", name)
+		}
+		if len(s.Environment) > 0 {
+			t.Errorf("%s reads its configuration from a file, not from %v", name, s.Environment)
+		}
+		var mounted []string
+		for _, v := range s.Volumes {
+			mounted = append(mounted, v.Target)
+		}
+		if i := slices.Index(s.Command, "-c"); i < 0 || i+1 >= len(s.Command) || !slices.Contains(mounted, s.Command[i+1]) {
+			t.Errorf("%s: command %v names a configuration that is not mounted (%v)", name, s.Command, mounted)
+		}
+	}
+}
+
+// TestComposeCommandsExist looks the subcommands up in the source, so that it
+// needs no order among the files of this package.
+func TestComposeCommandsExist(t *testing.T) {
+	project := loadCompose(t)
+	commands := []string{project.Services["scantrail"].Command[0], project.Services["migrate"].Command[0]}
+	health := project.Services["scantrail"].HealthCheck.Test
+	commands = append(commands, health[2])
+	source := readAll(t, "*.go")
+	for _, c := range commands {
+		if !regexp.MustCompile(`Use:\s+"` + c + `\b`).Match(source) {
+			t.Errorf("docker-compose.yml runs scantrail %s, which no file of cmd/scantrail declares", c)
+		}
+	}
+}
+
+func readAll(t *testing.T, pattern string) []byte {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v files, %v", pattern, len(files), err)
+	}
+	var all []byte
+	for _, f := range files {
+		all = append(all, readRepo(t, f)...)
+	}
+	return all
+}
+
+func readRepo(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+var buildTags = regexp.MustCompile(`-tags ([a-z,]+)`)
+
+func TestDockerfileBuildsWhatIsThere(t *testing.T) {
+	project := loadCompose(t)
+	build := project.Services["scantrail"].Build
+	text := string(readRepo(t, filepath.Join(build.Context, build.Dockerfile)))
+	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "./cmd/scantrail", "USER 65532", "FROM scratch"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("Dockerfile lacks %q", want)
+		}
+	}
+	tags := buildTags.FindStringSubmatch(text)
+	if tags == nil {
+		t.Fatal("Dockerfile builds without tags: the embedded engine would need a C library")
+	}
+	constraints := readAll(t, filepath.Join(repoRoot, "sink/chdb/*.go"))
+	for _, tag := range strings.Split(tags[1], ",") {
+		if tag == "timetzdata" {
+			continue // of the standard library
+		}
+		if !regexp.MustCompile(`(?m)^//go:build .*` + tag + `\b`).Match(constraints) {
+			t.Errorf("no file of sink/chdb knows the build tag %s", tag)
+		}
+	}
+	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(readRepo(t, filepath.Join(repoRoot, "go.mod")))
+	if !strings.Contains(text, "FROM golang:"+string(version[1])) {
+		t.Errorf("Dockerfile does not build with Go %s of go.mod", version[1])
+	}
+}
+
+// TestSampleConfig holds deploy/scantrail.yaml to its word: it states every
+// key, a line ending in "# default" has the default and no other line has.
+func TestSampleConfig(t *testing.T) {
+	path := filepath.Join(repoRoot, "deploy/scantrail.yaml")
+	raw := readRepo(t, path)
+	secret := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(secret, []byte("staple"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	sample, err := ParseConfig(path, bytes.Replace(raw, []byte("/run/secrets/clickhouse_password"), []byte(secret), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var comments []string
+	for scan := bufio.NewScanner(bytes.NewReader(raw)); scan.Scan(); {
+		_, comment, _ := strings.Cut(scan.Text(), " # ")
+		comments = append(comments, comment)
+	}
+	lines, _ := decodeConfig(raw, DefaultConfig())
+	want := leaves(reflect.ValueOf(DefaultConfig()).Elem(), "", map[string]any{})
+	for field, got := range leaves(reflect.ValueOf(sample).Elem(), "", map[string]any{}) {
+		line := lines[field]
+		if line == 0 {
+			t.Errorf("%s is not in the sample", field)
+			continue
+		}
+		says, is := strings.HasPrefix(comments[line-1], "default"), reflect.DeepEqual(got, want[field])
+		if says != is {
+			t.Errorf("line %d: %s is %v, the default %v, the comment %q", line, field, got, want[field], comments[line-1])
+		}
+	}
+}
+
+// leaves collects the fields of v that are no structs of their own, by path.
+func leaves(v reflect.Value, path string, into map[string]any) map[string]any {
+	for i := range v.NumField() {
+		field := strings.TrimPrefix(path+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
+		if _, secret := v.Field(i).Interface().(Secret); v.Field(i).Kind() == reflect.Struct && !secret {
+			leaves(v.Field(i), field, into)
+		} else {
+			into[field] = v.Field(i).Interface()
+		}
+	}
+	return into
+}
+
+// prometheusConfig and ruleFile are what we use of Prometheus's formats.
+type prometheusConfig struct {
+	Global        map[string]string `yaml:"global"`
+	RuleFiles     []string          `yaml:"rule_files"`
+	ScrapeConfigs []struct {
+		JobName       string `yaml:"job_name"`
+		StaticConfigs []struct {
+			Targets []string `yaml:"targets"`
+		} `yaml:"static_configs"`
+	} `yaml:"scrape_configs"`
+}
+
+type ruleFile struct {
+	Groups []struct {
+		Name  string `yaml:"name"`
+		Rules []struct {
+			Alert       string            `yaml:"alert"`
+			Expr        string            `yaml:"expr"`
+			For         string            `yaml:"for"`
+			Labels      map[string]string `yaml:"labels"`
+			Annotations map[string]string `yaml:"annotations"`
+		} `yaml:"rules"`
+	} `yaml:"groups"`
+}
+
+func TestPrometheusScrapesScantrail(t *testing.T) {
+	var c prometheusConfig
+	if err := yaml.UnmarshalWithOptions(readRepo(t, filepath.Join(repoRoot, "deploy/prometheus.yml")), &c, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	project := loadCompose(t)
+	target := c.ScrapeConfigs[0].StaticConfigs[0].Targets[0]
+	service, port, _ := strings.Cut(target, ":")
+	if _, ok := project.Services[service]; !ok {
+		t.Errorf("target %s is no service", target)
+	}
+	sample := readRepo(t, filepath.Join(repoRoot, "deploy/scantrail.yaml"))
+	if !bytes.Contains(sample, []byte("listen: 0.0.0.0:"+port+" ")) {
+		t.Errorf("target %s: deploy/scantrail.yaml does not listen on port %s", target, port)
+	}
+	var mounted []string
+	for _, v := range project.Services["prometheus"].Volumes {
+		mounted = append(mounted, filepath.Base(v.Target))
+	}
+	for _, f := range c.RuleFiles {
+		if !slices.Contains(mounted, f) {
+			t.Errorf("rule file %s is not mounted", f)
+		}
+	}
+}
+
+// descriptions is a registerer that only notes the names of metrics.
+type descriptions struct{ text strings.Builder }
+
+func (d *descriptions) Register(c prometheus.Collector) error {
+	descs := make(chan *prometheus.Desc, 64)
+	c.Describe(descs)
+	close(descs)
+	for desc := range descs {
+		d.text.WriteString(desc.String() + "\n")
+	}
+	return nil
+}
+
+func (d *descriptions) MustRegister(cs ...prometheus.Collector) {
+	for _, c := range cs {
+		d.Register(c) //nolint:errcheck // never fails
+	}
+}
+
+func (d *descriptions) Unregister(prometheus.Collector) bool { return false }
+
+func TestAlertRulesUseMetricsThatExist(t *testing.T) {
+	var rules ruleFile
+	if err := yaml.UnmarshalWithOptions(readRepo(t, filepath.Join(repoRoot, "deploy/alerts.yml")), &rules, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	var known descriptions
+	ingest.NewMetrics(&known)
+	shell.NewMetrics(&known)
+	metric := regexp.MustCompile(`scantrail_[a-z_]+`)
+	for _, g := range rules.Groups {
+		for _, r := range g.Rules {
+			for _, name := range metric.FindAllString(r.Expr, -1) {
+				if !strings.Contains(known.text.String(), `fqName: "`+name+`"`) {
+					t.Errorf("%s: no package registers %s", r.Alert, name)
+				}
+			}
+			if !slices.Contains([]string{"page", "warn"}, r.Labels["severity"]) || r.Annotations["summary"] == "" || r.Annotations["action"] == "" {
+				t.Errorf("%s: want a severity (page or warn), a summary and an action", r.Alert)
+			}
+		}
+	}
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/detector/shell"
+	"scantrail/ingest"
+	"scantrail/ingest/carriers"
+	"scantrail/sink"
+)
+
+// roles of a process; "all" is every one of them.
+var roleNames = []string{"ingest", "detect", "sink"}
+
+// pipelineOptions is the whole service as plain values: from a configuration
+// file, or made up by the demo.
+type pipelineOptions struct {
+	Kafka      []kgo.Opt
+	ClickHouse sink.Options
+	Cluster    string
+	Topics     topicOptions
+	Roles      []string // of roleNames
+	Migrate    bool     // create the tables first
+	Carriers   *carriers.Registry
+	Limits     carriers.Limits
+	Generation uint16
+	TickEvery  time.Duration // 0: somebody else calls Tick
+	StallAfter time.Duration
+	Snapshot   time.Duration
+	FlushRows  int
+	FlushEvery time.Duration
+	Now        func() time.Time
+	Log        *slog.Logger
+}
+
+// pipeline is the running service: the roles, what they share, and what tells
+// others how it is doing.
+type pipeline struct {
+	o        pipelineOptions
+	registry *prometheus.Registry
+	kafka    *kgo.Client // for topics and readiness
+	rows     driver.Conn
+	ticker   *ingest.Ticker
+
+	ingest *ingest.Metrics
+	detect *shell.Metrics
+	sink   *sink.Sink
+
+	mu sync.Mutex
+	up map[string]error // role -> nil while it runs, else why it does not
+}
+
+// newPipeline opens the clients, which connect when they are used.
+func newPipeline(o pipelineOptions) (*pipeline, error) {
+	p := &pipeline{o: o, registry: prometheus.NewRegistry(), up: map[string]error{}}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.ingest, p.detect = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry)
+	var err error
+	if p.kafka, err = kgo.NewClient(o.Kafka...); err != nil {
+		return nil, err
+	}
+	if p.rows, err = sink.Open(o.ClickHouse); err != nil {
+		return nil, err
+	}
+	p.sink, err = sink.New(sink.Config{
+		Kafka: o.Kafka, ClickHouse: p.rows, FlushRows: o.FlushRows, FlushInterval: o.FlushEvery,
+		Log: o.Log.With("role", "sink"), Metrics: p.registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.ticker, err = ingest.NewTicker(ingest.TickerConfig{
+		Kafka: o.Kafka, Partitions: o.Topics.Partitions, Interval: o.TickEvery,
+		StallAfter: o.StallAfter, Now: o.Now, Log: o.Log.With("role", "ticker"), Metrics: p.ingest,
+	})
+	return p, err
+}
+
+// Close releases the clients. Run must have returned.
+func (p *pipeline) Close() {
+	p.ticker.Close()
+	p.kafka.Close()
+	p.rows.Close() //nolint:errcheck // nothing is under way
+}
+
+// Prepare waits for Kafka and ClickHouse and makes what is missing there:
+// topics, the default policy, and, where asked, the tables.
+func (p *pipeline) Prepare(ctx context.Context) error {
+	if err := p.retry(ctx, "Kafka", func() error {
+		if err := p.kafka.Ping(ctx); err != nil {
+			return err
+		}
+		if err := ensureTopics(ctx, p.kafka, p.o.Topics); err != nil {
+			return err
+		}
+		return applyDefaultPolicy(ctx, p.o.Kafka, p.o.Topics.Partitions)
+	}); err != nil {
+		return err
+	}
+	if !p.runs("detect") && !p.runs("sink") {
+		return nil
+	}
+	return p.retry(ctx, "ClickHouse", func() error {
+		if !p.o.Migrate {
+			return sink.Verify(ctx, p.rows)
+		}
+		return migrate(ctx, p.o.ClickHouse, p.o.Cluster, p.rows)
+	})
+}
+
+// migrate creates the database and its tables.
+func migrate(ctx context.Context, o sink.Options, cluster string, conn driver.Conn) error {
+	if err := sink.EnsureDatabase(ctx, o, cluster); err != nil {
+		return err
+	}
+	_, err := sink.Migrate(ctx, conn, sink.MigrateOptions{Cluster: cluster, Now: time.Now()})
+	return err
+}
+
+// retry tries until it works or ctx ends. It says why it waits: once at first,
+// then whenever the reason changes.
+func (p *pipeline) retry(ctx context.Context, what string, try func() error) error {
+	last := ""
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		err := try()
+		if err == nil {
+			if last != "" {
+				p.o.Log.Info(what + " is there")
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err.Error() != last {
+			last = err.Error()
+			p.o.Log.Warn(what+" is not ready; waiting for it", "err", err, "remedy", remedy(err))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+func remedy(err error) string {
+	if r, _ := sink.Remedy(err); r != "" {
+		return r
+	}
+	return "check that it runs and that the configured address is right"
+}
+
+func (p *pipeline) runs(role string) bool {
+	for _, r := range p.o.Roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}
+
+// Run runs the roles until ctx ends, each restarted with backoff when it fails,
+// or until one fails for good.
+func (p *pipeline) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		p.set(name, errStarting)
+		wg.Go(func() {
+			if err := p.supervise(ctx, name, run); err != nil {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	if p.runs("sink") {
+		start("sink", p.sink.Run)
+	}
+	if p.runs("detect") {
+		start("detect", p.runDetect)
+	}
+	if p.runs("ingest") {
+		start("ingest", p.runIngest)
+		if p.o.TickEvery > 0 {
+			start("ticker", p.ticker.Run)
+		}
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+var errStarting = errors.New("starting")
+
+func (p *pipeline) set(role string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.up[role] = err
+}
+
+// Ready returns nil when every role runs and both servers answer.
+func (p *pipeline) Ready(ctx context.Context) error {
+	p.mu.Lock()
+	var errs []error
+	for role, err := range p.up {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", role, err))
+		}
+	}
+	if len(p.up) == 0 {
+		errs = append(errs, errStarting)
+	}
+	p.mu.Unlock()
+	if err := p.kafka.Ping(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("kafka: %w", err))
+	}
+	if err := p.rows.Ping(ctx); err != nil && (p.runs("sink") || p.runs("detect")) {
+		errs = append(errs, fmt.Errorf("clickhouse: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// supervise restarts a role that failed: it begins at its last commit or
+// snapshot, so a restart loses and doubles nothing. What a restart cannot mend
+// ends the process.
+func (p *pipeline) supervise(ctx context.Context, name string, run func(context.Context) error) error {
+	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+		started := time.Now()
+		p.set(name, nil)
+		err := run(ctx)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		p.set(name, err)
+		if forGood(err) {
+			return err
+		}
+		if time.Since(started) > time.Minute {
+			wait = time.Second
+		}
+		p.o.Log.Error("role failed; it starts again from its last commit", "role", name, "in", wait, "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// forGood reports whether a failure needs a person: data that is gone.
+func forGood(err error) bool {
+	var a *ingest.RetentionError
+	var b *shell.RetentionError
+	var c *sink.RetentionError
+	return errors.As(err, &a) || errors.As(err, &b) || errors.As(err, &c)
+}
+
+func (p *pipeline) runIngest(ctx context.Context) error {
+	s, err := ingest.New(ingest.Config{
+		Kafka: p.o.Kafka, Carriers: p.o.Carriers, Limits: p.o.Limits, Now: p.o.Now,
+		Log: p.o.Log.With("role", "ingest"), Metrics: p.ingest,
+	})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+func (p *pipeline) runDetect(ctx context.Context) error {
+	s, err := shell.New(shell.Config{
+		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.FlushEvery,
+		Rows: sink.NewRows(p.rows), Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
+	})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}

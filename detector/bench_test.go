@@ -1,0 +1,247 @@
+package detector
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"scantrail/schemas"
+)
+
+var parcelsFlag = flag.Int("parcels", 100_000, "open parcels of the benchmarks")
+
+// benchWorld makes records cheaply: n parcels on the same way, each scan of a
+// parcel six hours after the one before.
+type benchWorld struct {
+	n      int
+	number [16]byte
+	r      schemas.Record
+}
+
+var benchWay = [...]schemas.Milestone{20, 30, 31, 40, 42, 50, 51, 55, 56, 60, 70, 72}
+
+func (w *benchWorld) set(i int) string {
+	copy(w.number[:], "LX000000000CN")
+	for k := 10; k >= 2; k-- {
+		w.number[k] = byte('0' + i%10)
+		i /= 10
+	}
+	return string(w.number[:13])
+}
+
+func (w *benchWorld) scan(i, k int) *schemas.Record {
+	m := benchWay[k%len(benchWay)]
+	number := w.set(i)
+	h := uint64(i*1000+k) * 0x9e3779b97f4a7c15
+	w.r.Kind, w.r.Forwarded = schemas.KindEvent, false
+	e := &w.r.Event
+	e.ParcelID, e.TrackingNumber = schemas.ParcelID(number), number
+	for b := range 8 {
+		e.FactID[b] = byte(h >> (56 - 8*b))
+	}
+	e.OccurredAt = testBase + int64(k)*6*3600_000 + int64(i%3600)*1000
+	e.ReceivedAt = e.OccurredAt + 60_000
+	e.Carrier, e.Facility, e.Country = "yunexpress", facilities[(i+k)%len(facilities)], "CN"
+	e.Milestone, e.Physical, e.Progress, e.MappingVersion = m, m.Physical(), m.Progress(), 3
+	e.OriginCountry, e.DestinationCountry = "CN", "GB"
+	return &w.r
+}
+
+var facilities = func() (f [500]string) {
+	for i := range f {
+		f[i] = fmt.Sprintf("FACILITY-%03d", i)
+	}
+	return f
+}()
+
+func (w *benchWorld) order(i, k int) *schemas.Record {
+	kind := [...]schemas.OrderKind{1, 2, 3, 6, 4}[k]
+	number := w.set(i)
+	w.r.Kind, w.r.Forwarded = schemas.KindOrder, true
+	w.r.Order = schemas.OrderFact{
+		FactID: schemas.Hash(fmt.Appendf(nil, "%d/%d", i, k)), OrderID: fmt.Sprintf("5760%014d", i), ShopID: "shop-" + facilities[i%500],
+		Kind: kind, At: testBase - int64(9-k)*3600_000, ReceivedAt: testBase, TrackingNumbers: []string{number},
+	}
+	switch kind {
+	case schemas.OrderCreated:
+		w.r.Order.Market, w.r.Order.PromiseAt = "GB", testBase+240*3600_000
+	case schemas.OrderLabelCreated:
+		w.r.Order.Carrier, w.r.Order.LabelSource = "yunexpress", "platform"
+		w.r.Order.OriginCountry, w.r.Order.DestinationCountry = "CN", "GB"
+	}
+	return &w.r
+}
+
+// filled returns a machine with n open parcels of 12 scans, and of an order
+// with five facts where asked. Rounds interleave the parcels, as carriers do.
+func filled(b testing.TB, n int, orders bool) (*Machine, *benchWorld) {
+	m, w := NewMachine(0, 1), &benchWorld{n: n}
+	var out Output
+	do := func(r *schemas.Record) {
+		out.Reset()
+		if err := m.Apply(m.Offset()+1, r, &out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	p := policyRecord(1, schemas.DefaultPolicy())
+	do(&p)
+	tick := tickAt(testBase)
+	do(&tick)
+	for k := range benchWay {
+		for i := range n {
+			if orders && k < 5 {
+				do(w.order(i, k))
+			}
+			do(w.scan(i, k))
+		}
+		for m.Clock() < testBase+int64(k)*6*3600_000+3600_000 {
+			tick.Tick.At = m.Clock() + 600_000
+			do(&tick)
+		}
+	}
+	m.MarkParcelsWritten(m.DirtyParcels(n, nil))
+	return m, w
+}
+
+// BenchmarkApply adds scans to parcels of 12, with a tick every 5,000 scans as
+// a partition that takes 1,000 a second sees them: the evaluation is included.
+func BenchmarkApply(b *testing.B) {
+	for _, tickEvery := range []int{5000, 1} {
+		b.Run(fmt.Sprintf("tick_every=%d", tickEvery), func(b *testing.B) { benchmarkApply(b, tickEvery) })
+	}
+}
+
+func benchmarkApply(b *testing.B, tickEvery int) {
+	m, w := filled(b, *parcelsFlag, false)
+	var out Output
+	tick := tickAt(0)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		b.StopTimer()
+		r := w.scan(i*7919%w.n, 12+i/w.n)
+		b.StartTimer()
+		out.Reset()
+		if err := m.Apply(m.Offset()+1, r, &out); err != nil {
+			b.Fatal(err)
+		}
+		if i%tickEvery == 0 {
+			tick.Tick.At = m.Clock()
+			if err := m.Apply(m.Offset()+1, &tick, &out); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "facts/s")
+}
+
+// BenchmarkDue fires the at-risk deadline of every parcel.
+func BenchmarkDue(b *testing.B) {
+	var out Output
+	alerts, spent := 0, 0.0
+	for range b.N {
+		b.StopTimer()
+		m, _ := filled(b, *parcelsFlag, false)
+		before := b.Elapsed()
+		b.StartTimer()
+		tick := tickAt(0)
+		for end := m.Clock() + 40*3600_000; m.Clock() < end; {
+			tick.Tick.At = m.Clock() + 5_000
+			out.Reset()
+			if err := m.Apply(m.Offset()+1, &tick, &out); err != nil {
+				b.Fatal(err)
+			}
+			alerts += len(out.Alerts)
+		}
+		spent += float64((b.Elapsed() - before).Nanoseconds())
+	}
+	b.ReportMetric(spent/float64(max(alerts, 1)), "ns/alert")
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	m, _ := filled(b, *parcelsFlag, true)
+	size := 0
+	b.ResetTimer()
+	for range b.N {
+		size = 0
+		if err := m.WriteSnapshot(900_000, func(c []byte) error { size += len(c); return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(size)/float64(*parcelsFlag), "B/parcel")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(*parcelsFlag), "ns/parcel")
+}
+
+func BenchmarkRestore(b *testing.B) {
+	m, _ := filled(b, *parcelsFlag, true)
+	chunks := snapshotOf(b, m, 900_000)
+	b.ResetTimer()
+	for range b.N {
+		restored(b, 0, 1, chunks)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(*parcelsFlag), "ns/parcel")
+}
+
+func BenchmarkRows(b *testing.B) {
+	m, _ := filled(b, *parcelsFlag, true)
+	var rows []schemas.ParcelRow
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		var row schemas.ParcelRow
+		m.parcelRow(m.parcels.at(uint32(i%*parcelsFlag)), &row)
+		rows = append(rows[:0], row)
+	}
+}
+
+// BenchmarkMemory reports what an open parcel with 12 scans and an order of
+// five facts takes, by what the process holds and by what is in use.
+func BenchmarkMemory(b *testing.B) {
+	for _, orders := range []bool{false, true} {
+		b.Run(fmt.Sprintf("orders=%t", orders), func(b *testing.B) {
+			for range b.N {
+				var before, after runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&before)
+				m, _ := filled(b, *parcelsFlag, orders)
+				m.verdict.wanted, m.pending, m.due, m.dirtyParcels = nil, nil, nil, queue{}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				n := float64(*parcelsFlag)
+				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "heap-B/parcel")
+				b.ReportMetric(float64(m.blobs.inUse)/n, "blob-B/parcel")
+				b.ReportMetric(float64(len(m.blobs.pages))*pageBytes/n, "pages-B/parcel")
+				b.ReportMetric(float64(m.parcels.bytes())/n, "slots-B/parcel")
+			}
+		})
+	}
+}
+
+// TestApplyAllocates nothing in a parcel that exists, ticks included.
+func TestApplyAllocates(t *testing.T) {
+	m, w := filled(t, 1000, false)
+	var out Output
+	tick := tickAt(m.Clock())
+	next := 0
+	step := func() {
+		out.Reset()
+		r := w.scan(next%1000, 12+next/1000)
+		next++
+		if err := m.Apply(m.Offset()+1, r, &out); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Apply(m.Offset()+1, &tick, &out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.set(0)
+	base := testing.AllocsPerRun(1000, func() { w.scan(next%1000, 12) })
+	for range 2000 {
+		step()
+	}
+	if got := testing.AllocsPerRun(2000, step) - base; got > 0.05 { // pages of the arena
+		t.Errorf("%.2f allocations per scan and tick", got)
+	}
+}
+

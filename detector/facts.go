@@ -1,0 +1,220 @@
+package detector
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"scantrail/schemas"
+)
+
+// MaxFacts is the number of scans, and of order facts, beyond which an entity
+// is no parcel: placeholder numbers merge the world.
+const MaxFacts = 256
+
+// fact is one scan as f needs it. 40 bits of the fact id are kept: within a
+// parcel of 12 facts two share them with a probability of 6e-11, within one of
+// 256 with 3e-8; the later one would then count as a copy of the first.
+type fact struct {
+	id        uint64 // first 40 bits of the fact id, big endian: keeps its order
+	sec       uint32 // effective time, Unix seconds
+	lane      lane   // as this fact states it
+	place     uint16
+	milestone schemas.Milestone
+	flags     uint8
+}
+
+const (
+	factPhysical = 1 << iota
+	factProgress
+	factBackfill // every copy received so far was flagged as backfill
+	factLane     // encoding: states a lane
+	factLaneNew  // encoding: another lane than the fact before that states one
+	factPlaceNew // encoding: another place than the fact before
+	factFlagsEnd
+
+	factMeaning = factPhysical | factProgress | factBackfill
+)
+
+func (f *fact) progress() bool { return f.flags&factProgress != 0 }
+
+// seconds floors a time in Unix milliseconds to seconds. Times before 1970 or
+// after 2105 become the ends of that range: 0 means not set.
+func seconds(ms int64) uint32 {
+	s := ms / 1000
+	if ms%1000 < 0 {
+		s--
+	}
+	return uint32(min(max(s, 1), math.MaxUint32-1))
+}
+
+// millis is the way back; 0 stays 0.
+func millis(sec uint32) int64 { return int64(sec) * 1000 }
+
+func shortID(id *schemas.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) >> 24 }
+
+func compareFacts(a, b *fact) int {
+	if a.sec != b.sec {
+		return cmp.Compare(a.sec, b.sec)
+	}
+	if a.milestone != b.milestone {
+		return cmp.Compare(a.milestone, b.milestone)
+	}
+	return cmp.Compare(a.id, b.id)
+}
+
+// appendFact appends the encoding of f behind that of prev (zero for the
+// first): 9 bytes for a scan at the same place within four hours, 12 for a
+// usual one, 16 at most.
+func appendFact(b []byte, f, prev *fact, lastLane lane) []byte {
+	flags := f.flags & factMeaning
+	if f.lane != 0 {
+		flags |= factLane
+		if f.lane != lastLane {
+			flags |= factLaneNew
+		}
+	}
+	if f.place != prev.place {
+		flags |= factPlaceNew
+	}
+	b = binary.AppendUvarint(b, uint64(f.sec-prev.sec))
+	b = append(b, byte(f.id>>32), byte(f.id>>24), byte(f.id>>16), byte(f.id>>8), byte(f.id), byte(f.milestone), flags)
+	if flags&factPlaceNew != 0 {
+		b = append(b, byte(f.place), byte(f.place>>8))
+	}
+	if flags&factLaneNew != 0 {
+		b = append(b, byte(f.lane), byte(f.lane>>8), byte(f.lane>>16))
+	}
+	return b
+}
+
+func appendFacts(b []byte, facts []fact) []byte {
+	var last lane
+	prev := &fact{}
+	for i := range facts {
+		f := &facts[i]
+		b = appendFact(b, f, prev, last)
+		if prev = f; f.lane != 0 {
+			last = f.lane
+		}
+	}
+	return b
+}
+
+// readFacts decodes what appendFacts wrote behind dst and reports whether b was
+// such an encoding.
+func readFacts(b []byte, dst []fact) ([]fact, bool) {
+	var f fact
+	var last lane
+	for len(b) > 0 {
+		delta, n := uint64(b[0]), 1
+		if delta >= 0x80 {
+			if delta, n = binary.Uvarint(b); n <= 0 {
+				return dst, false
+			}
+		}
+		if delta > uint64(math.MaxUint32-f.sec) || len(b) < n+7 {
+			return dst, false
+		}
+		f.sec += uint32(delta)
+		b = b[n:]
+		f.id = uint64(binary.BigEndian.Uint32(b))<<8 | uint64(b[4])
+		f.milestone = schemas.Milestone(b[5])
+		flags := b[6]
+		b = b[7:]
+		if flags&factPlaceNew != 0 {
+			if len(b) < 2 {
+				return dst, false
+			}
+			f.place = binary.LittleEndian.Uint16(b)
+			b = b[2:]
+		}
+		f.lane = 0
+		if flags&factLaneNew != 0 {
+			if len(b) < 3 {
+				return dst, false
+			}
+			last = lane(b[0]) | lane(b[1])<<8 | lane(b[2])<<16
+			b = b[3:]
+		}
+		if flags&factLane != 0 {
+			f.lane = last
+		}
+		f.flags = flags & factMeaning
+		dst = append(dst, f)
+	}
+	return dst, true
+}
+
+// validFacts reports whether facts can be those of a parcel: in order, each id
+// once, every number in its range.
+func validFacts(facts []fact, places int) bool {
+	if len(facts) > MaxFacts {
+		return false
+	}
+	for i := range facts {
+		f := &facts[i]
+		if int(f.place) >= places || !f.lane.valid() || f.sec == 0 {
+			return false
+		}
+		if i > 0 && compareFacts(&facts[i-1], f) >= 0 {
+			return false
+		}
+		if slices.ContainsFunc(facts[:i], func(g fact) bool { return g.id == f.id }) {
+			return false
+		}
+	}
+	return true
+}
+
+// change says what merging a fact did.
+type change uint8
+
+const (
+	same     change = iota // a copy that says nothing new
+	appended               // new, and the last in order
+	replaced               // anything else
+)
+
+// merge adds f to the facts, which stay in order. Of copies of one fact the
+// one read by the highest mapping version counts, and among these the earliest
+// effective time; it is live when any of these is.
+func (m *Machine) merge(facts []fact, f *fact) ([]fact, change) {
+	for i := range facts {
+		if facts[i].id != f.id {
+			continue
+		}
+		old := facts[i]
+		has, comes := m.places.list[old.place].mapping, m.places.list[f.place].mapping
+		if comes < has {
+			return facts, same
+		}
+		if comes == has {
+			merged := old
+			merged.sec = min(old.sec, f.sec)
+			if f.flags&factBackfill == 0 {
+				merged.flags &^= factBackfill
+			}
+			f = &merged
+		}
+		if *f == old {
+			return facts, same
+		}
+		facts = slices.Delete(facts, i, i+1)
+		facts, _ = insert(facts, f)
+		return facts, replaced
+	}
+	return insert(facts, f)
+}
+
+func insert(facts []fact, f *fact) ([]fact, change) {
+	at := len(facts)
+	for at > 0 && compareFacts(&facts[at-1], f) > 0 {
+		at--
+	}
+	if at == len(facts) {
+		return append(facts, *f), appended
+	}
+	return slices.Insert(facts, at, *f), replaced
+}

@@ -1,0 +1,48 @@
+package shell
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/schemas"
+)
+
+// publish sends what the last record caused: alerts, stages reached, facts for
+// other partitions.
+func (s *Shell) publish() {
+	for i := range s.out.Alerts {
+		a := &s.out.Alerts[i]
+		s.send(schemas.AlertsTopic, a.TrackingNumber, schemas.AppendAlertJSON(nil, a))
+		s.cfg.Metrics.alert(a)
+	}
+	for i := range s.out.Statuses {
+		st := &s.out.Statuses[i]
+		s.send(schemas.StatusTopic, st.TrackingNumber, schemas.AppendStatusJSON(nil, st))
+	}
+	for i := range s.out.Forwards {
+		f := &s.out.Forwards[i]
+		rec := schemas.Record{Kind: schemas.KindOrder, Forwarded: true, Order: f.Order}
+		s.send(schemas.EventsTopic, f.Key, s.encoder.Append(nil, &rec))
+	}
+	for _, g := range s.out.Gaps {
+		s.cfg.Metrics.Quarantined.Inc()
+		s.cfg.Log.Warn("parcel quarantined: more than 256 facts under one number", "tracking_number", g.TrackingNumber)
+	}
+}
+
+func (s *Shell) send(topic, key string, value []byte) {
+	s.client.Produce(nil, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}, s.acked)
+}
+
+func (s *Shell) acked(r *kgo.Record, err error) {
+	if err != nil {
+		err = fmt.Errorf("detector: Kafka refused a message for %s: %w", r.Topic, err)
+		s.failed.CompareAndSwap(nil, &err)
+	}
+}
+
+func sortPartitions(ps []*partition) {
+	slices.SortFunc(ps, func(a, b *partition) int { return int(a.id - b.id) })
+}

@@ -1,0 +1,217 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/segmentio/encoding/json"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/zeebo/xxh3"
+
+	"scantrail/detector"
+	"scantrail/schemas"
+)
+
+// assigned restores newly owned partitions, before their first record is
+// fetched: each starts at its best snapshot, never at the group's commit.
+func (s *Shell) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	mine := offsets[schemas.EventsTopic]
+	ids := make([]int32, 0, len(mine))
+	for id := range mine {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	if len(ids) == 0 {
+		return offsets, nil
+	}
+	started := time.Now()
+	found, err := s.findManifests(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("detector: looking for snapshots: %w", err)
+	}
+	total := 0
+	for _, id := range ids {
+		p, err := s.restore(ctx, id, found[id])
+		if err != nil {
+			return nil, err
+		}
+		// Without a snapshot the log must be whole: a start above 0 is an error.
+		mine[id] = kgo.NewOffset().At(p.snapshot)
+		_, _, n := p.machine.Parcels()
+		total += n
+		s.mu.Lock()
+		s.parts[id] = p
+		s.mu.Unlock()
+	}
+	s.cfg.Log.Info("partitions restored", "partitions", len(ids), "parcels", total, "took", time.Since(started).Round(time.Millisecond))
+	return offsets, nil
+}
+
+// revoked forgets partitions that another owner continues.
+func (s *Shell) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range gone[schemas.EventsTopic] {
+		delete(s.parts, id)
+	}
+}
+
+// restore builds the machine of one partition from the newest snapshot whose
+// chunks are whole, or an empty one when there is none.
+func (s *Shell) restore(ctx context.Context, id int32, found []manifest) (*partition, error) {
+	slices.SortFunc(found, func(a, b manifest) int {
+		if a.newer(&b) {
+			return -1
+		}
+		return 1
+	})
+	for i := range found {
+		m := &found[i]
+		machine, err := s.load(ctx, id, m)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			s.cfg.Log.Error("snapshot is damaged; the one before it is used", "partition", id, "attempt", m.Attempt, "err", err)
+			continue
+		}
+		p := &partition{id: id, machine: machine, snapshot: m.Offset, snapshotAt: time.Now(), manifests: oldestFirst(found[i:])}
+		p.next.Store(m.Offset)
+		p.clock.Store(machine.Clock())
+		return p, nil
+	}
+	if len(found) > 0 {
+		return nil, fmt.Errorf("detector: partition %d: all %d snapshots are damaged; the log from its start may be gone, so nothing is rebuilt without being asked: delete the records of %s/%d to replay the log from its start",
+			id, len(found), schemas.SnapshotsTopic, id)
+	}
+	return &partition{id: id, machine: detector.NewMachine(id, s.cfg.Generation), snapshotAt: time.Now()}, nil
+}
+
+func oldestFirst(newestFirst []manifest) []manifest {
+	kept := slices.Clone(newestFirst[:min(len(newestFirst), keepSnapshots)])
+	slices.Reverse(kept)
+	return kept
+}
+
+// findManifests reads the manifests of the given partitions.
+func (s *Shell) findManifests(ctx context.Context, ids []int32) (map[int32][]manifest, error) {
+	starts, err := s.admin.ListStartOffsets(ctx, schemas.SnapshotsTopic)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := s.admin.ListEndOffsets(ctx, schemas.SnapshotsTopic)
+	if err != nil {
+		return nil, err
+	}
+	from, to := map[int32]int64{}, map[int32]int64{}
+	for _, id := range ids {
+		start, end := offsetOf(starts, id), offsetOf(ends, id)
+		if start < end {
+			from[id], to[id] = start, end
+		}
+	}
+	found := map[int32][]manifest{}
+	err = s.scan(ctx, from, to, func(r *kgo.Record) error {
+		if string(r.Key) != manifestKey {
+			return nil
+		}
+		m := manifest{at: r.Offset}
+		if err := json.Unmarshal(r.Value, &m); err != nil {
+			s.cfg.Log.Error("manifest skipped", "partition", r.Partition, "offset", r.Offset, "err", err)
+		} else if m.Generation <= s.cfg.Generation && m.First >= from[r.Partition] && m.First < r.Offset {
+			found[r.Partition] = append(found[r.Partition], m)
+		}
+		return nil
+	})
+	return found, err
+}
+
+func offsetOf(listed kadm.ListedOffsets, id int32) int64 {
+	o, ok := listed.Lookup(schemas.SnapshotsTopic, id)
+	if !ok || o.Err != nil {
+		return 0
+	}
+	return o.Offset
+}
+
+var errChunks = errors.New("chunks missing or out of order")
+
+// load reads the chunks of one snapshot into a new machine.
+func (s *Shell) load(ctx context.Context, id int32, m *manifest) (*detector.Machine, error) {
+	machine := detector.NewMachine(id, s.cfg.Generation)
+	hash := xxh3.New()
+	chunks := 0
+	err := s.scan(ctx, map[int32]int64{id: m.First}, map[int32]int64{id: m.at}, func(r *kgo.Record) error {
+		if string(r.Key) == manifestKey || attemptOf(r) != m.Attempt {
+			return nil
+		}
+		if string(r.Key) != strconv.Itoa(chunks) {
+			return errChunks
+		}
+		chunks++
+		hash.Write(r.Value) //nolint:errcheck // a hash never fails
+		return machine.ReadChunk(r.Value)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if chunks != m.Chunks || hash.Sum64() != m.Checksum {
+		return nil, fmt.Errorf("%w: %d of %d chunks, checksum %x, want %x", errChunks, chunks, m.Chunks, hash.Sum64(), m.Checksum)
+	}
+	return machine, machine.FinishRestore()
+}
+
+func attemptOf(r *kgo.Record) string {
+	for _, h := range r.Headers {
+		if h.Key == attemptHeader {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// scan reads parcel.snapshots from one offset up to another in each partition.
+func (s *Shell) scan(ctx context.Context, from, to map[int32]int64, each func(*kgo.Record) error) error {
+	if len(from) == 0 {
+		return nil
+	}
+	at := map[int32]kgo.Offset{}
+	for id, o := range from {
+		at[id] = kgo.NewOffset().At(o)
+	}
+	client, err := kgo.NewClient(append(s.cfg.Kafka[:len(s.cfg.Kafka):len(s.cfg.Kafka)],
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{schemas.SnapshotsTopic: at}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for open := len(from); open > 0; {
+		fetches := client.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			return err
+		}
+		for _, e := range fetches.Errors() {
+			return fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+		}
+		var failed error
+		fetches.EachRecord(func(r *kgo.Record) {
+			if failed != nil || r.Offset >= to[r.Partition] {
+				return
+			}
+			failed = each(r)
+			if r.Offset == to[r.Partition]-1 {
+				open--
+			}
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package shell
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"scantrail/schemas"
+)
+
+// maxRows bounds one write, and with it the memory that rows take: what does
+// not fit stays dirty in its machine.
+const maxRows = 50_000
+
+// rowWriter writes dirty rows to ClickHouse in a goroutine of its own. At most
+// one write is under way; its rows are marked written only after ClickHouse has
+// acknowledged them, and only if they have not changed meanwhile.
+type rowWriter struct {
+	rows RowWriter
+	todo chan *rowBatch
+	done chan *rowBatch
+	idle *rowBatch // nil while a write is under way
+}
+
+// rowBatch is one write: each partition's rows, in memory that is used again.
+type rowBatch struct {
+	parts   []*partition
+	parcels []schemas.ParcelRow
+	orders  []schemas.OrderRow
+	ends    []rowEnds // of each part in parcels and orders
+	err     error
+}
+
+type rowEnds struct{ parcels, orders int }
+
+func newRowWriter(rows RowWriter) *rowWriter {
+	return &rowWriter{rows: rows, todo: make(chan *rowBatch, 1), done: make(chan *rowBatch, 1), idle: &rowBatch{}}
+}
+
+// run writes batches until ctx ends. A failed batch is not kept: its rows are
+// still dirty and are collected again, as they stand then.
+func (w *rowWriter) run(ctx context.Context, log *slog.Logger) {
+	backoff, failing := time.Duration(0), false
+	for {
+		var b *rowBatch
+		select {
+		case <-ctx.Done():
+			return
+		case b = <-w.todo:
+		}
+		b.err = w.write(ctx, b)
+		if b.err != nil && !failing && ctx.Err() == nil {
+			log.Warn("ClickHouse does not take rows of parcels; detection and alerting go on, the rows follow", "err", b.err)
+		}
+		if b.err == nil && failing {
+			log.Info("ClickHouse takes rows of parcels again")
+		}
+		failing = b.err != nil
+		if failing {
+			backoff = min(max(2*backoff, 250*time.Millisecond), 15*time.Second)
+			wait(ctx, backoff)
+		} else {
+			backoff = 0
+		}
+		w.done <- b
+	}
+}
+
+func (w *rowWriter) write(ctx context.Context, b *rowBatch) error {
+	if len(b.parcels) > 0 {
+		if err := w.rows.InsertParcels(ctx, b.parcels); err != nil {
+			return err
+		}
+	}
+	if len(b.orders) > 0 {
+		return w.rows.InsertOrders(ctx, b.orders)
+	}
+	return nil
+}
+
+// collect takes back a finished write and starts the next one, if any rows are
+// dirty. It never blocks. It returns how many rows are being written.
+func (w *rowWriter) collect(parts []*partition) int {
+	select {
+	case b := <-w.done:
+		w.settle(b)
+	default:
+	}
+	if w.idle == nil {
+		return 1 // of a write that is under way
+	}
+	b := w.idle
+	b.parts, b.ends, b.parcels, b.orders = b.parts[:0], b.ends[:0], b.parcels[:0], b.orders[:0]
+	for _, p := range parts {
+		b.parcels = p.machine.DirtyParcels(maxRows-len(b.parcels), b.parcels)
+		b.orders = p.machine.DirtyOrders(maxRows-len(b.orders), b.orders)
+		b.parts = append(b.parts, p)
+		b.ends = append(b.ends, rowEnds{len(b.parcels), len(b.orders)})
+	}
+	n := len(b.parcels) + len(b.orders)
+	if n > 0 {
+		w.idle = nil
+		w.todo <- b
+	}
+	return n
+}
+
+// settle marks the rows of a successful write.
+func (w *rowWriter) settle(b *rowBatch) {
+	w.idle = b
+	if b.err != nil {
+		return
+	}
+	var from rowEnds
+	for i, p := range b.parts {
+		to := b.ends[i]
+		p.machine.MarkParcelsWritten(b.parcels[from.parcels:to.parcels])
+		p.machine.MarkOrdersWritten(b.orders[from.orders:to.orders])
+		from = to
+	}
+}
+
+// drain writes until nothing is dirty, a write fails or ctx ends.
+func (w *rowWriter) drain(ctx context.Context, parts []*partition) {
+	for {
+		w.collect(parts)
+		if w.idle != nil {
+			return // nothing dirty
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-w.done:
+			w.settle(b)
+			if b.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// wait waits for d or the end of ctx.
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

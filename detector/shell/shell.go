@@ -1,0 +1,289 @@
+// Package shell runs the detector's pure core against Kafka: it consumes
+// parcel.events as a member of the group scantrail-detector, keeps one
+// detector.Machine per owned partition, publishes what the machines find and
+// keeps their snapshots in parcel.snapshots.
+//
+// One goroutine polls, applies and publishes. Rows for ClickHouse go through a
+// second one, so that detection and alerting go on while ClickHouse is away;
+// what is not written stays marked dirty in the machine and follows later.
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/detector"
+	"scantrail/schemas"
+)
+
+const (
+	pollRecords  = 20_000
+	pollInterval = 100 * time.Millisecond // so that rows and snapshots go on in quiet times
+	// maxBuffered bounds the messages that wait for Kafka's acknowledgement.
+	maxBuffered = 200_000
+)
+
+// RowWriter writes the current rows of parcels and orders. It returns nil only
+// when ClickHouse has acknowledged them.
+type RowWriter interface {
+	InsertParcels(ctx context.Context, rows []schemas.ParcelRow) error
+	InsertOrders(ctx context.Context, rows []schemas.OrderRow) error
+}
+
+// Config is what the shell needs from outside.
+type Config struct {
+	Kafka            []kgo.Opt // seeds, TLS, SASL
+	Generation       uint16
+	SnapshotInterval time.Duration // between two snapshots of one partition
+	FlushInterval    time.Duration // between two writes of rows, and two commits
+	Rows             RowWriter
+	Log              *slog.Logger
+	Metrics          *Metrics
+}
+
+// Shell owns the machines of the assigned partitions.
+type Shell struct {
+	cfg    Config
+	client *kgo.Client
+	admin  *kadm.Client
+	writer *rowWriter
+	failed atomic.Pointer[error] // first message that Kafka refused
+
+	mu    sync.Mutex // the assignment callbacks change parts while the loop runs
+	parts map[int32]*partition
+
+	record  schemas.Record
+	out     detector.Output
+	encoder schemas.Encoder
+	alert   schemas.Alert
+}
+
+// partition is one owned partition of the log.
+type partition struct {
+	id         int32
+	machine    *detector.Machine
+	next       atomic.Int64 // offset of the next record to apply
+	clock      atomic.Int64 // copy of the machine's, for readers of other goroutines
+	snapshotAt time.Time    // of the last one, or of the assignment
+	snapshot   int64        // offset that the last one covers
+	manifests  []manifest   // kept in the topic, newest last
+}
+
+// New connects nothing yet; Run does.
+func New(cfg Config) (*Shell, error) {
+	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows)}
+	opts := append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)],
+		kgo.ConsumerGroup(schemas.DetectorGroup),
+		kgo.ConsumeTopics(schemas.EventsTopic),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // never skip silently
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.AdjustFetchOffsetsFn(s.assigned),
+		kgo.OnPartitionsRevoked(s.revoked),
+		kgo.OnPartitionsLost(s.revoked),
+		kgo.MaxBufferedRecords(maxBuffered),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+	)
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("detector: %w", err)
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+	return s, nil
+}
+
+// Run detects until ctx ends; it then snapshots what it owns and leaves the
+// group. An error means that a message was refused, the log is damaged or
+// retention has passed; the caller may start a new Shell, which begins at the
+// last snapshots.
+func (s *Shell) Run(ctx context.Context) error {
+	defer s.client.CloseAllowingRebalance()
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	writerCtx, stopWriter := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriter()
+	writer.Go(func() { s.writer.run(writerCtx, s.cfg.Log) })
+
+	nextFlush := time.Now().Add(s.cfg.FlushInterval)
+	for ctx.Err() == nil {
+		pollCtx, cancel := context.WithTimeout(ctx, pollInterval)
+		fetches := s.client.PollRecords(pollCtx, pollRecords)
+		cancel()
+		if err := s.apply(fetches); err != nil {
+			return err
+		}
+		s.cfg.Metrics.RowsPending.Set(float64(s.writer.collect(s.owned())))
+		s.observe()
+		if now := time.Now(); !now.Before(nextFlush) {
+			nextFlush = now.Add(s.cfg.FlushInterval)
+			if err := s.flush(ctx, now); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
+		s.client.AllowRebalance()
+	}
+	return s.stop(ctx)
+}
+
+// stop writes the last rows and snapshots within 30 s: they spare the next
+// owner the replay, and nothing is lost without them.
+func (s *Shell) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	s.writer.drain(ctx, s.owned())
+	if err := s.acknowledged(ctx); err != nil {
+		return err
+	}
+	for _, p := range s.owned() {
+		if err := s.takeSnapshot(ctx, p); err != nil {
+			return err
+		}
+	}
+	s.commit(ctx)
+	return nil
+}
+
+// apply feeds a batch to the machines and publishes what they find.
+func (s *Shell) apply(fetches kgo.Fetches) error {
+	if err := fetchError(fetches); err != nil {
+		return err
+	}
+	var err error
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		p := s.part(f.Partition)
+		if p == nil || err != nil {
+			return
+		}
+		for _, r := range f.Records {
+			if err = s.applyRecord(p, r); err != nil {
+				return
+			}
+		}
+	})
+	if err == nil {
+		if failed := s.failed.Load(); failed != nil {
+			err = *failed
+		}
+	}
+	return err
+}
+
+func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {
+	if next := p.next.Load(); r.Offset < next {
+		return nil
+	}
+	s.out.Reset()
+	if err := s.record.Decode(r.Value); err != nil {
+		// The sink books the undecodable value in data_gaps.
+		s.cfg.Metrics.Undecodable.Inc()
+		s.cfg.Log.Error("record of the log skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "err", err)
+	} else if s.record.Kind == schemas.KindTick && aheadOfBroker(r, s.record.Tick.At) {
+		s.cfg.Metrics.RefusedTicks.Inc()
+		s.cfg.Log.Warn("tick refused: more than 10 minutes ahead of the broker's clock", "partition", r.Partition, "offset", r.Offset)
+	} else if err := p.machine.Apply(r.Offset, &s.record, &s.out); err != nil {
+		return fmt.Errorf("detector: %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	p.next.Store(r.Offset + 1)
+	p.clock.Store(p.machine.Clock())
+	s.cfg.Metrics.Applied.Inc()
+	s.publish()
+	return nil
+}
+
+// maxAhead is how far a tick may run ahead of the broker's clock: a ticker whose
+// own clock is wrong must not open alerts.
+const maxAhead = 10 * time.Minute
+
+// aheadOfBroker compares a tick with the time at which the broker appended it.
+// Where the topic stores the producers' times, there is nothing to compare with.
+func aheadOfBroker(r *kgo.Record, at int64) bool {
+	const logAppendTime = 1
+	return r.Attrs.TimestampType() == logAppendTime && at > r.Timestamp.Add(maxAhead).UnixMilli()
+}
+
+// flush commits the applied offsets, for lag tools to see, and takes the next
+// snapshot that is due.
+func (s *Shell) flush(ctx context.Context, now time.Time) error {
+	if err := s.acknowledged(ctx); err != nil {
+		return err
+	}
+	s.commit(ctx)
+	if p := s.dueForSnapshot(now); p != nil {
+		return s.takeSnapshot(ctx, p)
+	}
+	return nil
+}
+
+// acknowledged waits until Kafka has every alert, status and forwarded fact.
+func (s *Shell) acknowledged(ctx context.Context) error {
+	if err := s.client.Flush(ctx); err != nil {
+		return fmt.Errorf("detector: Kafka did not acknowledge the alerts: %w", err)
+	}
+	if failed := s.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
+}
+
+// commit publishes the position. No owner ever starts from it.
+func (s *Shell) commit(ctx context.Context) {
+	offsets := map[int32]kgo.EpochOffset{}
+	for _, p := range s.owned() {
+		if next := p.next.Load(); next > 0 {
+			offsets[p.id] = kgo.EpochOffset{Epoch: -1, Offset: next}
+		}
+	}
+	if len(offsets) > 0 {
+		s.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{schemas.EventsTopic: offsets}, nil)
+	}
+}
+
+func (s *Shell) part(id int32) *partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts[id]
+}
+
+// owned returns the owned partitions in order of their number.
+func (s *Shell) owned() []*partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*partition, 0, len(s.parts))
+	for _, p := range s.parts {
+		all = append(all, p)
+	}
+	sortPartitions(all)
+	return all
+}
+
+func fetchError(fetches kgo.Fetches) error {
+	for _, e := range fetches.Errors() {
+		switch {
+		case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, context.DeadlineExceeded):
+		case errors.Is(e.Err, kerr.OffsetOutOfRange):
+			return &RetentionError{Partition: e.Partition}
+		default:
+			return fmt.Errorf("detector: reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+		}
+	}
+	return nil
+}
+
+// RetentionError says that the log no longer holds what follows the snapshot.
+type RetentionError struct{ Partition int32 }
+
+func (e *RetentionError) Error() string {
+	return fmt.Sprintf("detector: %s/%d: the log after the last snapshot is gone (retention passed, or the topic was re-created); "+
+		"nothing is skipped silently: parcel.events must keep its records longer than the oldest snapshot lives", schemas.EventsTopic, e.Partition)
+}

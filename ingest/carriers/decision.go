@@ -1,0 +1,228 @@
+package carriers
+
+import (
+	"strings"
+
+	"scantrail/schemas"
+)
+
+// pseudo is a meaning that becomes a milestone only with the place of the
+// event: many carriers do not tell export from import, nor one end of the lane
+// from the other.
+type pseudo uint8
+
+const (
+	noPseudo pseudo = iota
+	customsStarted
+	customsHeld
+	customsCleared
+	customsRejected
+	facilityArrived
+	facilityDeparted
+)
+
+var pseudoNames = map[string]pseudo{
+	"customs_started": customsStarted, "customs_held": customsHeld,
+	"customs_cleared": customsCleared, "customs_rejected": customsRejected,
+	"facility_arrived": facilityArrived, "facility_departed": facilityDeparted,
+}
+
+func (p pseudo) customs() bool { return p >= customsStarted && p <= customsRejected }
+
+// decision is what a code, a text pattern or a phrase means.
+type decision struct {
+	milestone schemas.Milestone
+	pseudo    pseudo
+	physical  bool
+	progress  bool
+	direction schemas.Direction
+	blame     blame
+	leg       uint32
+	rule      string
+	textFirst bool // the code alone does not decide: texts come first
+	patterns  bool // but only those of the mapping, not the lexicon
+	byText    bool
+}
+
+// newDecision returns the decision of a milestone's name with its defaults.
+func newDecision(y yamlNode, name string) (decision, bool) {
+	if p := pseudoNames[name]; p != noPseudo {
+		return decision{pseudo: p, physical: !p.customs(), progress: true}, true
+	}
+	m, err := schemas.ParseMilestone(name)
+	if err != nil {
+		y.errorf("%q is no milestone: want a canonical one, or customs_started, customs_held, customs_cleared, customs_rejected, facility_arrived, facility_departed, which the place of the event completes", name)
+		return decision{}, false
+	}
+	d := decision{milestone: m, physical: m.Physical(), progress: m.Progress()}
+	switch {
+	case m >= schemas.ExportCustomsStarted && m <= schemas.ExportRejected:
+		d.direction = schemas.Export
+	case m >= schemas.ImportCustomsStarted && m <= schemas.ImportRejected:
+		d.direction = schemas.Import
+	}
+	return d, true
+}
+
+const decisionKeys = "milestone, physical, progress, direction, reason, fault, leg, text"
+
+// parseDecision reads a milestone's name, or a mapping of decisionKeys.
+func parseDecision(y yamlNode) (decision, bool) {
+	if !y.isMap() {
+		return newDecision(y, y.str())
+	}
+	members := y.members()
+	for _, m := range members {
+		if m.key == "milestone" {
+			d, ok := newDecision(m.value, m.value.str())
+			for _, m := range members {
+				d.set(m)
+			}
+			d.check(y)
+			return d, ok
+		}
+	}
+	y.errorf("milestone is missing")
+	return decision{}, false
+}
+
+func (d *decision) set(m member) {
+	switch v := m.value; m.key {
+	case "milestone", "match", "codes": // read by the caller
+	case "physical":
+		d.physical = v.boolean()
+	case "progress":
+		d.progress = v.boolean()
+	case "direction":
+		d.direction = schemas.Direction(v.oneOf("none", "export", "import"))
+	case "reason":
+		d.blame.reason = v.str()
+	case "fault":
+		d.blame.fault = schemas.Fault(v.oneOf(faultNames...))
+	case "leg":
+		d.leg = uint32(v.integer(1, 9))
+	case "text":
+		kind := v.oneOf("false", "true", "patterns")
+		d.textFirst, d.patterns = kind > 0, kind == 2
+	default:
+		v.errorf("unknown key; known here: %s", decisionKeys)
+	}
+}
+
+// check refuses announcements that would count as a scan.
+func (d *decision) check(y yamlNode) {
+	announcement := !d.milestone.Progress() && d.pseudo == noPseudo
+	if announcement && (d.physical || d.progress) {
+		y.errorf("%s is a message, not a scan: it can be neither physical nor progress", d.milestone)
+	}
+}
+
+// textRule is one text pattern of a mapping. Each alternative is a list of
+// normalised phrases that stand in the text in this order.
+type textRule struct {
+	alternatives [][]string
+	codes        []string // only with these raw codes; empty: with any
+	decision     decision
+}
+
+func parseTextRule(y yamlNode, rule string) (textRule, bool) {
+	var r textRule
+	d, ok := parseDecision(y)
+	for _, m := range y.members() {
+		switch m.key {
+		case "match":
+			for _, s := range m.value.list() {
+				var parts []string
+				for _, p := range strings.Split(s.str(), "*") {
+					if p = string(appendNormal(nil, p)); p != "" {
+						parts = append(parts, p)
+					}
+				}
+				if parts == nil {
+					s.errorf("the pattern %q holds no letters", s.str())
+				}
+				r.alternatives = append(r.alternatives, parts)
+			}
+		case "codes":
+			r.codes = m.value.strs()
+		}
+	}
+	if r.alternatives == nil {
+		y.errorf("match is missing")
+	}
+	d.rule, d.byText = rule, true
+	r.decision = d
+	return r, ok
+}
+
+func (r *textRule) matches(normal []byte, code string) bool {
+	if r.codes != nil {
+		found := false
+		for _, c := range r.codes {
+			found = found || c == code
+		}
+		if !found {
+			return false
+		}
+	}
+next:
+	for _, parts := range r.alternatives {
+		from := 0
+		for _, p := range parts {
+			if from = findPhrase(normal, p, from); from < 0 {
+				continue next
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// code returns the decision of the first alternative that the mapping knows,
+// and the raw code: the first alternative that stands there whole.
+func (d *Decoder) code(s *shape, c *Carrier) (raw string, found *decision) {
+	for i := range s.code.alternatives {
+		v := d.evalOne(&s.code.alternatives[i], d.event, true)
+		if v == "" {
+			continue
+		}
+		if raw == "" {
+			raw = v
+		}
+		if found = c.codes[v]; found != nil {
+			return raw, found
+		}
+		for j := range c.prefixes {
+			if strings.HasPrefix(v, c.prefixes[j].prefix) {
+				return raw, c.prefixes[j].decision
+			}
+		}
+	}
+	return raw, nil
+}
+
+// none is the decision about a code and a text that say nothing known.
+var none = decision{rule: "none"}
+
+// decide returns the meaning of an event: by its code, else by the mapping's
+// text patterns, else by the shared lexicon.
+func (d *Decoder) decide(c *Carrier, code string, byCode *decision, rawText string) *decision {
+	if byCode != nil && !byCode.textFirst {
+		return byCode
+	}
+	d.normal = appendNormal(d.normal[:0], rawText)
+	for i := range c.texts {
+		if c.texts[i].matches(d.normal, code) {
+			return &c.texts[i].decision
+		}
+	}
+	if c.useLexicon && (byCode == nil || !byCode.patterns) {
+		if i := d.registry.lexicon.meanings.longest(d.normal); i >= 0 {
+			return &d.registry.lexicon.decisions[i]
+		}
+	}
+	if byCode != nil {
+		return byCode
+	}
+	return &none
+}

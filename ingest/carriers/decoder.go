@@ -1,0 +1,412 @@
+package carriers
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"scantrail/schemas"
+)
+
+// Decoder turns raw records into events. It reuses its buffers and is not safe
+// for concurrent use: give every goroutine its own.
+type Decoder struct {
+	registry *Registry
+	limits   Limits
+	tree     tree
+	arena    []byte // strings that had to be made
+	normal   []byte // a text as phrases are compared
+	hashed   []byte
+	result   Result
+
+	carrier      *Carrier
+	name         string // of the carrier, as the caller gave it
+	src          Source
+	placeholders []string
+	parcel       []string // slots of the parcel at hand
+	event        []string // slots of the event at hand
+	aliases      []string
+	open         []pending // events whose meaning waits for the others
+	number       parcelFacts
+	index        int // of the event at hand, in the record
+	parcels      int // seen in the record
+}
+
+// parcelFacts is what is known about the parcel at hand.
+type parcelFacts struct {
+	canonical           string
+	id                  schemas.ID
+	product             string
+	origin, destination string
+	postOrigin          string // country of an S10 number, to tell directions only
+	node                int
+	skipEvents          bool
+	firstEvent          int // of the parcel, in result.Events; generic reader only
+}
+
+// pending is an event whose milestone is a pseudo one until its parcel is read.
+type pending struct {
+	event int // index in result.Events
+	what  pseudo
+	d     *decision
+}
+
+// NewDecoder returns a decoder of all carriers of the registry.
+func (r *Registry) NewDecoder(l Limits) *Decoder {
+	return &Decoder{registry: r, limits: l.withDefaults()}
+}
+
+// Decode reads one raw record of a carrier. A carrier without a mapping is read
+// by the generic reader. The result is valid until the next call.
+func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
+	d.reset(carrier, src)
+	if !d.parse(raw) {
+		return &d.result
+	}
+	if d.carrier == nil {
+		d.generic()
+		return d.finish()
+	}
+	s := d.shape()
+	if s == nil {
+		d.reject(-1, UnreadableLayout, "layouts", d.layoutsTried())
+		return &d.result
+	}
+	at := place{0, -1, 0}
+	d.errorsAt(s, at, false)
+	for _, route := range s.parcels {
+		d.walkParcels(s, 0, -1, route)
+	}
+	if d.parcels == 0 && len(d.result.Rejected) == 0 {
+		d.reject(-1, NoParcel, "parcels", fmt.Sprintf("layout %q of carrier %s fits, but nothing stands where it says parcels are; correct parcels in the mapping, or add an errors entry if this is an answer without parcels", s.name, d.name))
+	}
+	return d.finish()
+}
+
+// finish refuses records with too many events as a whole.
+func (d *Decoder) finish() *Result {
+	if d.index > d.limits.Events {
+		d.result.Events, d.result.Aliases, d.result.Rejected = d.result.Events[:0], d.result.Aliases[:0], d.result.Rejected[:0]
+		d.reject(-1, TooLarge, "events", fmt.Sprintf("the record holds more than %d events; split it", d.limits.Events))
+	}
+	return &d.result
+}
+
+func (d *Decoder) reset(carrier string, src Source) {
+	const keep = 1 << 20 // bytes: one huge record must not hold memory for ever
+	if cap(d.arena) > keep {
+		d.arena = nil
+	}
+	d.arena = d.arena[:0]
+	d.result.Events, d.result.Aliases, d.result.Rejected = d.result.Events[:0], d.result.Aliases[:0], d.result.Rejected[:0]
+	d.carrier, d.name, d.src = d.registry.carriers[carrier], carrier, src
+	d.placeholders = nil
+	if d.carrier != nil {
+		d.placeholders = d.carrier.placeholders
+		d.name = d.carrier.Name
+	}
+	d.index, d.parcels = 0, 0
+}
+
+func (d *Decoder) reject(event int, reason Reason, field, detail string) {
+	d.result.Rejected = append(d.result.Rejected, Rejection{EventIndex: event, Reason: reason, Field: field, Detail: detail})
+}
+
+var utf8BOM = []byte("\xef\xbb\xbf")
+
+// parse reads the record into the tree, or rejects it.
+func (d *Decoder) parse(raw []byte) bool {
+	raw = bytes.TrimPrefix(raw, utf8BOM)
+	start := skipSpace(raw, 0)
+	switch {
+	case len(raw) > d.limits.Bytes:
+		d.reject(-1, TooLarge, "", fmt.Sprintf("the record has %d bytes, more than the limit of %d; split it or raise the limit", len(raw), d.limits.Bytes))
+		return false
+	case start == len(raw):
+		d.reject(-1, EmptyRecord, "", "the record has no value; a raw topic should hold scans only")
+		return false
+	case !utf8.Valid(raw):
+		d.reject(-1, BadEncoding, "", "the record is not UTF-8; convert it before it is sent")
+		return false
+	}
+	d.tree.reset(raw, d.limits)
+	ok := false
+	switch raw[start] {
+	case '<':
+		ok = d.tree.parseXML()
+	case '{', '[':
+		ok = d.tree.parseJSON()
+	default:
+		d.tree.fail(BadSyntax, start, "neither JSON nor XML begins like this")
+	}
+	if !ok {
+		near := raw[min(d.tree.at, len(raw)):]
+		d.reject(-1, d.tree.reason, "", fmt.Sprintf("at byte %d, near %s: %s", d.tree.at, quote(string(near[:min(len(near), 24)])), d.tree.detail))
+	}
+	return ok
+}
+
+// shape returns the first layout that fits the record, or nil.
+func (d *Decoder) shape() *shape {
+	format := "json"
+	if d.tree.xml {
+		format = "xml"
+	}
+	for i := range d.carrier.shapes {
+		s := &d.carrier.shapes[i]
+		if s.format == format && d.all(s.when, place{0, -1, 0}) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (d *Decoder) layoutsTried() string {
+	var tried []string
+	for i := range d.carrier.shapes {
+		s := &d.carrier.shapes[i]
+		var when []string
+		for _, c := range s.when {
+			when = append(when, c.source)
+		}
+		tried = append(tried, fmt.Sprintf("%s (%s with %s)", s.name, s.format, strings.Join(when, ", ")))
+	}
+	return fmt.Sprintf("no layout of carrier %s fits; looked for %s; add a layout to its mapping", d.name, strings.Join(tried, "; "))
+}
+
+// errorsAt rejects what the carrier says it cannot tell.
+func (d *Decoder) errorsAt(s *shape, at place, parcel bool) (found bool) {
+	for i := range s.errors {
+		e := &s.errors[i]
+		if e.parcel != parcel || !d.all(e.when, at) {
+			continue
+		}
+		found = true
+		detail := "the carrier answers"
+		for _, c := range []cond{e.code, e.text} {
+			if c.source == "" {
+				continue
+			}
+			if v := d.first(at[c.from], c.steps); v != "" {
+				detail += " " + quote(v)
+			}
+		}
+		if parcel {
+			detail += " for number " + quote(d.candidate(s))
+		}
+		d.reject(-1, e.reason, e.when[0].source, detail+"; nothing to normalise, ask it again")
+	}
+	return found
+}
+
+// candidate returns the first number of the parcel at hand, for messages.
+func (d *Decoder) candidate(s *shape) string { return d.eval(&s.number, d.parcel) }
+
+// walkParcels goes down the path to the parcels. around is the object that
+// holds i.
+func (d *Decoder) walkParcels(s *shape, i, around int, route []step) {
+	n := &d.tree.nodes[i]
+	end := int(n.next)
+	switch {
+	case n.kind == kindArray:
+		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
+			d.walkParcels(s, c, around, route)
+		}
+	case n.kind != kindObject:
+	case len(route) == 0:
+		d.readParcel(s, i, around)
+	default:
+		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
+			if d.follows(c, &route[0]) {
+				d.walkParcels(s, c, i, route[1:])
+			}
+		}
+	}
+}
+
+// fillSlots reads the slots of one parcel or event.
+func (d *Decoder) fillSlots(s *slots, values []string, at place) []string {
+	if cap(values) < s.count {
+		values = make([]string, s.count)
+	}
+	values = values[:s.count]
+	clear(values)
+	for from, p := range s.plans {
+		if p != nil && at[from] >= 0 {
+			d.visit(at[from], p, values)
+		}
+	}
+	return values
+}
+
+// readParcel reads one parcel with its events.
+func (d *Decoder) readParcel(s *shape, i, around int) {
+	d.parcels++
+	d.aliases, d.open = d.aliases[:0], d.open[:0]
+	at := place{i, around, 0}
+	d.parcel = d.fillSlots(&s.parcel, d.parcel, at)
+	refused := d.errorsAt(s, at, true)
+	d.number = parcelFacts{node: i}
+	bad := d.readNumber(s)
+	first, firstEvent := d.index, len(d.result.Events)
+	d.number.skipEvents = d.number.canonical == ""
+	if !d.number.skipEvents {
+		d.number.origin = d.country(&s.origin)
+		d.number.destination = d.country(&s.destination)
+		d.number.product = d.clean(d.eval(&s.product, d.parcel), maxProduct)
+		d.number.postOrigin = s10Origin(d.number.canonical, d.carrierGeo())
+		d.addAliases()
+	}
+	for _, route := range s.events {
+		d.walkEvents(s, i, i, route)
+	}
+	if d.number.skipEvents && !(refused && bad == "") {
+		d.rejectNumber(bad, d.index-first)
+	}
+	d.settle(firstEvent)
+}
+
+func (d *Decoder) carrierGeo() *geography { return d.registry.geo }
+
+func (d *Decoder) country(e *expr) string {
+	if e.empty() {
+		return ""
+	}
+	return d.registry.geo.country(d.eval(e, d.parcel))
+}
+
+// readNumber finds the parcel's number: the first candidate that is one. bad is
+// a candidate that is none.
+func (d *Decoder) readNumber(s *shape) (bad string) {
+	for i := range s.number.alternatives {
+		v := d.evalOne(&s.number.alternatives[i], d.parcel, true)
+		if v == "" {
+			continue
+		}
+		if n, ok := d.canonical(v); ok {
+			d.number.canonical, d.number.id = n, schemas.ParcelID(n)
+			return bad
+		}
+		bad = v
+	}
+	return bad
+}
+
+func (d *Decoder) rejectNumber(bad string, events int) {
+	lost := ""
+	if events > 0 {
+		lost = fmt.Sprintf("; its %d events are lost with it", events)
+	}
+	if bad == "" {
+		d.reject(-1, NoNumber, "number", "a parcel has no tracking number"+lost+"; name the field in number of the mapping")
+		return
+	}
+	d.reject(-1, BadNumber, "number", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits%s", quote(bad), lost))
+}
+
+// canonical returns the canonical form of a printed number.
+func (d *Decoder) canonical(printed string) (string, bool) {
+	start := len(d.arena)
+	var ok bool
+	d.arena, ok = schemas.AppendNumber(d.arena, printed)
+	if s := text(d.arena[start:]); ok && believable(s) {
+		if s == printed {
+			d.arena = d.arena[:start]
+			return printed, true
+		}
+		return s, true
+	}
+	d.arena = d.arena[:start]
+	return "", false
+}
+
+// believable refuses placeholders and masked numbers: no digit, one character
+// repeated, or a run of X.
+func believable(s string) bool {
+	digit, varied := false, false
+	for i := 0; i < len(s); i++ {
+		digit = digit || s[i] <= '9'
+		varied = varied || s[i] != s[0]
+	}
+	return digit && varied && !strings.Contains(s, "XXXX")
+}
+
+// s10Origin returns the country of an S10 postal number (two letters, eight
+// digits and a check digit, the country), or "".
+func s10Origin(s string, geo *geography) string {
+	if len(s) != 13 || s[0] < 'A' || s[1] < 'A' || s[11] < 'A' || s[12] < 'A' {
+		return ""
+	}
+	sum := 0
+	for i, weight := range [8]int{8, 6, 4, 2, 3, 5, 9, 7} {
+		if s[2+i] > '9' {
+			return ""
+		}
+		sum += int(s[2+i]-'0') * weight
+	}
+	check := 11 - sum%11
+	switch check {
+	case 10:
+		check = 0
+	case 11:
+		check = 5
+	}
+	if int(s[10]) != '0'+check {
+		return ""
+	}
+	return geo.country(s[11:])
+}
+
+func (d *Decoder) addAliases() {
+next:
+	for i, a := range d.aliases {
+		for _, b := range d.aliases[:i] {
+			if a == b {
+				continue next
+			}
+		}
+		other, ok := d.canonical(a)
+		if !ok {
+			d.reject(-1, BadAlias, "aliases", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits", quote(a)))
+			continue
+		}
+		if other == d.number.canonical {
+			continue
+		}
+		d.hashed = appendHashed(appendHashed(appendHashed(d.hashed[:0], "alias"), d.number.canonical), other)
+		d.result.Aliases = append(d.result.Aliases, schemas.Alias{
+			FactID: schemas.Hash(d.hashed), TrackingNumber: d.number.canonical, OtherNumber: other,
+			Carrier: d.name, ReceivedAt: d.src.ReceivedAt,
+		})
+	}
+}
+
+// appendHashed appends s with its length, so that no two lists of strings give
+// the same bytes.
+func appendHashed(b []byte, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// walkEvents goes down the path to the events of a parcel.
+func (d *Decoder) walkEvents(s *shape, i, around int, route []step) {
+	n := &d.tree.nodes[i]
+	end := int(n.next)
+	switch {
+	case n.kind == kindArray:
+		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
+			d.walkEvents(s, c, around, route)
+		}
+	case n.kind != kindObject:
+	case len(route) == 0:
+		d.readEvent(s, place{i, around, 0})
+	default:
+		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
+			if d.follows(c, &route[0]) {
+				d.walkEvents(s, c, i, route[1:])
+			}
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package carriers
+
+import "unsafe"
+
+// kind tells the nodes of a tree apart.
+type kind uint8
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindNumber
+	kindString
+	kindObject
+	kindArray
+)
+
+// Flags of a node.
+const (
+	keyInArena = 1 << iota // the key stands in tree.keys, not in tree.src
+	escaped                // the value needs unescaping
+	nonASCII               // the value holds bytes above 0x7f
+)
+
+// node is one value of a tree. Children follow their parent directly; next is
+// the index of the node that follows the whole subtree.
+type node struct {
+	key        uint32
+	start, end uint32 // value in src, without quotes; of an object or array with its brackets
+	next       uint32
+	keyLen     uint16
+	kind       kind
+	flags      uint8
+}
+
+// tree is one parsed record, whatever its format: an index into its bytes,
+// reused from record to record. XML elements are objects whose attributes are
+// members named "@name" and whose own text, beside children or attributes, is
+// a member "#text"; repeated elements are repeated members.
+type tree struct {
+	src   []byte
+	nodes []node
+	keys  []byte // keys that had to be unescaped
+	xml   bool
+
+	limits Limits
+	seen   keySet
+	reason Reason // of a failure
+	at     int    // where it failed
+	detail string
+}
+
+func (t *tree) reset(src []byte, limits Limits) {
+	t.src, t.nodes, t.keys, t.xml = src, t.nodes[:0], t.keys[:0], false
+	t.limits = limits
+	t.reason, t.at, t.detail = "", 0, ""
+}
+
+// fail records the first failure and returns -1, the position of no byte.
+func (t *tree) fail(reason Reason, at int, detail string) int {
+	if t.reason == "" {
+		t.reason, t.at, t.detail = reason, at, detail
+	}
+	return -1
+}
+
+// text returns bytes as a string that shares their memory.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+func (t *tree) key(i int) string {
+	n := &t.nodes[i]
+	src := t.src
+	if n.flags&keyInArena != 0 {
+		src = t.keys
+	}
+	return text(src[n.key : n.key+uint32(n.keyLen)])
+}
+
+// raw returns the bytes of a value as they stand in the record.
+func (t *tree) raw(i int) string {
+	n := &t.nodes[i]
+	return text(t.src[n.start:n.end])
+}
+
+// empty reports whether a value says nothing: null, "", {} or [].
+func (t *tree) empty(i int) bool {
+	n := &t.nodes[i]
+	switch n.kind {
+	case kindNull:
+		return true
+	case kindObject, kindArray:
+		return int(n.next) == i+1
+	}
+	return n.start == n.end
+}
+
+// keySet finds repeated keys of one object at a time.
+type keySet struct {
+	slots      [1024]uint32 // index of a node, valid where gens holds the current generation
+	gens       [1024]uint32
+	generation uint32
+}
+
+// duplicate returns a member of object i whose key stands in it twice, or -1.
+// Up to 32 members a bit per key's hash rules nearly all comparisons out.
+func (t *tree) duplicate(i, members int) int {
+	if members > 32 {
+		return t.duplicateLarge(i)
+	}
+	var bits uint64
+	end := int(t.nodes[i].next)
+	for c := i + 1; c < end; c = int(t.nodes[c].next) {
+		k := t.key(c)
+		bit := uint64(1) << (quickHash(k) & 63)
+		if bits&bit != 0 {
+			for b := i + 1; b < c; b = int(t.nodes[b].next) {
+				if t.key(b) == k {
+					return c
+				}
+			}
+		}
+		bits |= bit
+	}
+	return -1
+}
+
+func (t *tree) duplicateLarge(i int) int {
+	s := &t.seen
+	s.generation++
+	if s.generation == 0 {
+		s.gens = [1024]uint32{}
+		s.generation = 1
+	}
+	end := int(t.nodes[i].next)
+	for c := i + 1; c < end; c = int(t.nodes[c].next) {
+		k := t.key(c)
+		h := fullHash(k) & 1023
+		for s.gens[h] == s.generation {
+			if t.key(int(s.slots[h])) == k {
+				return c
+			}
+			h = (h + 1) & 1023
+		}
+		s.gens[h], s.slots[h] = s.generation, uint32(c)
+	}
+	return -1
+}
+
+// quickHash looks at three characters and the length: enough to tell the keys
+// of one small object apart, mostly.
+func quickHash(s string) uint32 {
+	if s == "" {
+		return 0
+	}
+	n := len(s)
+	return uint32(s[0])*31 + uint32(s[n/2])*17 + uint32(s[n-1])*7 + uint32(n)*101
+}
+
+func fullHash(s string) uint32 {
+	h := uint32(2166136261)
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}

@@ -1,0 +1,242 @@
+// Package ingest turns raw carrier records and order facts into the log: it
+// consumes the raw topics, decodes and normalises each record by its carrier's
+// mapping, and produces canonical events, keyed by parcel, to parcel.events.
+// What cannot be read goes to the dead-letter topic with its reason. Its Ticker
+// writes the clock into the log.
+//
+// The life of one batch: poll, decode, produce, wait for every acknowledgement,
+// commit. A crash anywhere before the commit reads the batch again, and the
+// same facts get the same fact ids, so nothing is lost and nothing counts twice.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/ingest/carriers"
+	"scantrail/schemas"
+)
+
+// pollRecords bounds a batch, and with it what a crash reads again.
+const pollRecords = 10_000
+
+// rangeInterval is how often the ledger of raw records is written to the log.
+const rangeInterval = time.Second
+
+// Config is what the service needs from outside.
+type Config struct {
+	Kafka    []kgo.Opt // seeds, TLS, SASL
+	Carriers *carriers.Registry
+	Limits   carriers.Limits
+	Now      func() time.Time // stamps received_at
+	Log      *slog.Logger
+	Metrics  *Metrics
+}
+
+// Service consumes the raw topics as a member of the group scantrail-ingest.
+type Service struct {
+	cfg     Config
+	client  *kgo.Client
+	admin   *kadm.Client
+	decoder *carriers.Decoder
+	ledgers ledgers
+	batch   batch
+	tooLong refusedRecords
+	failed  atomic.Pointer[error] // first record that the broker refused
+}
+
+// New connects nothing yet; Run does.
+func New(cfg Config) (*Service, error) {
+	s := &Service{cfg: cfg, decoder: cfg.Carriers.NewDecoder(cfg.Limits)}
+	opts := append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)],
+		kgo.ConsumerGroup(schemas.IngestGroup),
+		kgo.ConsumeRegex(),
+		kgo.ConsumeTopics("^"+regexp.QuoteMeta(schemas.RawTopicPrefix)+".+", "^"+schemas.OrdersTopic+"$"),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // never skip silently
+		kgo.MetadataMaxAge(10*time.Second),          // a new carrier's topic is found within it
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.AdjustFetchOffsetsFn(s.assigned),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.MaxBufferedRecords(200_000),
+		kgo.ProducerBatchMaxBytes(MaxDeadLetterBytes+1<<20),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+	)
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+	return s, nil
+}
+
+// Run consumes until ctx ends, then finishes the batch in hand, commits it and
+// leaves the group. It returns nil on such an end, and an error when the broker
+// refused a record or data was lost to retention; the caller may start a new
+// Service, which begins at the last commit.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.client.CloseAllowingRebalance()
+	nextRanges := time.Now()
+	for {
+		pollCtx, cancel := context.WithTimeout(ctx, rangeInterval)
+		fetches := s.client.PollRecords(pollCtx, pollRecords)
+		cancel()
+		if err := fetchError(fetches); err != nil {
+			return err
+		}
+		stopping := ctx.Err() != nil
+		due := stopping || !time.Now().Before(nextRanges)
+		if due {
+			nextRanges = time.Now().Add(rangeInterval)
+		}
+		if err := s.handle(ctx, fetches, due); err != nil {
+			return err
+		}
+		s.client.AllowRebalance()
+		if stopping {
+			return nil
+		}
+	}
+}
+
+// handle takes one batch from raw records to the commit.
+func (s *Service) handle(ctx context.Context, fetches kgo.Fetches, ranges bool) error {
+	s.batch.reset()
+	now := s.cfg.Now()
+	fetches.EachTopic(func(t kgo.FetchTopic) {
+		t.EachPartition(func(p kgo.FetchPartition) {
+			if len(p.Records) > 0 {
+				s.partition(&t, &p, now)
+			}
+		})
+	})
+	if ranges {
+		s.ledgers.ranges(s.produceRange)
+	}
+	// A batch in hand is finished even when ctx has ended: the broker has 30 s.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	return s.commit(ctx, fetches, now)
+}
+
+// partition decodes one source partition's records and produces what they hold.
+func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.Time) {
+	l := s.ledgers.of(topicPartition{t.Topic, p.Partition})
+	src := carriers.Source{
+		Topic: t.Topic, TopicID: schemas.ID(t.TopicID), Partition: p.Partition,
+		ReceivedAt: now.UnixMilli(),
+	}
+	l.name(src)
+	for _, r := range p.Records {
+		src.Offset, src.Backfill = r.Offset, r.Offset < l.backfillBelow
+		if done, ok := l.advance(r.Offset); ok {
+			s.produceRange(&done)
+		}
+		if r.Topic == schemas.OrdersTopic {
+			s.order(r, src, l)
+		} else {
+			s.scan(r, src, l)
+		}
+	}
+}
+
+// scan decodes one raw record of a carrier.
+func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
+	carrier := carrierOf(r)
+	res := s.decoder.Decode(carrier, r.Value, src)
+	for i := range res.Events {
+		s.batch.record.Kind = schemas.KindEvent
+		s.batch.record.Event = res.Events[i]
+		s.produce(res.Events[i].TrackingNumber)
+	}
+	for i := range res.Aliases {
+		s.batch.record.Kind = schemas.KindAlias
+		s.batch.record.Alias = res.Aliases[i]
+		s.produce(res.Aliases[i].TrackingNumber)
+	}
+	for i := range res.Rejected {
+		rej := &res.Rejected[i]
+		// The raw bytes go with the first: a record may hold thousands of bad events.
+		s.reject(r, i == 0, src, carrier, rej.EventIndex, string(rej.Reason), rej.Field, rej.Detail)
+	}
+	l.count(len(res.Events), len(res.Rejected))
+	s.cfg.Metrics.scanned(s.label(carrier), res)
+}
+
+// order reads one order fact.
+func (s *Service) order(r *kgo.Record, src carriers.Source, l *ledger) {
+	fact := &s.batch.record.Order
+	if err := schemas.ParseOrderFact(r.Value, fact); err != nil {
+		var bad *schemas.FieldError
+		if !errors.As(err, &bad) {
+			bad = &schemas.FieldError{Reason: "unreadable", Detail: err.Error()}
+		}
+		s.reject(r, true, src, "", -1, bad.Reason, bad.Field, bad.Detail)
+		l.count(0, 1)
+		return
+	}
+	s.batch.record.Kind = schemas.KindOrder
+	fact.Topic, fact.TopicID, fact.Partition, fact.Offset = src.Topic, src.TopicID, src.Partition, src.Offset
+	fact.ReceivedAt, fact.Backfill = src.ReceivedAt, src.Backfill
+	s.produce(schemas.OrderKey(fact.ShopID, fact.OrderID))
+	l.count(1, 0)
+	s.cfg.Metrics.Orders.Inc()
+}
+
+// carrierOf returns the carrier that the record's header or topic names.
+func carrierOf(r *kgo.Record) string {
+	for _, h := range r.Headers {
+		if h.Key == schemas.CarrierHeader && len(h.Value) > 0 && len(h.Value) <= 64 {
+			return string(h.Value)
+		}
+	}
+	return strings.TrimPrefix(r.Topic, schemas.RawTopicPrefix)
+}
+
+// label keeps hostile carrier names out of the metrics' labels.
+func (s *Service) label(carrier string) string {
+	if _, ok := s.cfg.Carriers.Carrier(carrier); ok {
+		return carrier
+	}
+	return "other"
+}
+
+// fetchError returns the first error of a poll that is not the poll's own end.
+func fetchError(fetches kgo.Fetches) error {
+	for _, e := range fetches.Errors() {
+		switch {
+		case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, context.DeadlineExceeded):
+		case errors.Is(e.Err, kerr.OffsetOutOfRange):
+			return &RetentionError{Topic: e.Topic, Partition: e.Partition}
+		default:
+			return fmt.Errorf("ingest: reading %s/%d: %w", e.Topic, e.Partition, e.Err)
+		}
+	}
+	return nil
+}
+
+// RetentionError says that records were deleted before they were read.
+type RetentionError struct {
+	Topic     string
+	Partition int32
+}
+
+func (e *RetentionError) Error() string {
+	return fmt.Sprintf("ingest: %s/%d: the records after the group's commit are gone (retention passed, or the topic was re-created): "+
+		"nothing is skipped silently. To go on, set the offsets of group %s to where reading may continue, for example with "+
+		"kafka-consumer-groups.sh --reset-offsets --to-earliest", e.Topic, e.Partition, schemas.IngestGroup)
+}

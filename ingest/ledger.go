@@ -1,0 +1,182 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"scantrail/ingest/carriers"
+	"scantrail/schemas"
+)
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// ledger accounts for one source partition since the last multiple of
+// schemas.RangeSpan offsets. It travels in the commit's metadata, so that the
+// next owner goes on counting where this one stopped.
+type ledger struct {
+	schemas.Range
+	backfillBelow int64 // offsets below are history: they lay there when the topic was first seen
+	dirty         bool  // counts not yet written to the log
+}
+
+func (l *ledger) name(src carriers.Source) {
+	l.Topic, l.TopicID, l.Partition = src.Topic, src.TopicID, src.Partition
+}
+
+// advance notes that offset is being read. When that leaves a span, it returns
+// the finished one's account.
+func (l *ledger) advance(offset int64) (finished schemas.Range, ok bool) {
+	start := offset - offset%schemas.RangeSpan
+	if start > l.First && l.Records > 0 {
+		finished, ok = l.Range, true
+		finished.Last = finished.First - finished.First%schemas.RangeSpan + schemas.RangeSpan - 1
+	}
+	if start > l.First {
+		l.First, l.Records, l.Events, l.DeadLetters, l.Empty = start, 0, 0, 0, 0
+	}
+	l.Last = offset
+	l.Records++
+	l.dirty = true
+	return finished, ok
+}
+
+func (l *ledger) count(events, rejected int) {
+	l.Events += int64(events)
+	l.DeadLetters += int64(rejected)
+	if events == 0 && rejected == 0 {
+		l.Empty++
+	}
+}
+
+// metadata is the text form of the ledger that goes with a commit.
+func (l *ledger) metadata(now time.Time) string {
+	return fmt.Sprintf("v1 t=%d b=%d f=%d r=%d e=%d d=%d n=%d", now.UnixMilli(),
+		l.backfillBelow, l.First, l.Records, l.Events, l.DeadLetters, l.Empty)
+}
+
+// commitMetadata is what metadata says.
+type commitMetadata struct {
+	committedAt int64 // Unix milliseconds of ingest's clock
+	ledger
+}
+
+func parseMetadata(s string) (m commitMetadata, ok bool) {
+	n, err := fmt.Sscanf(s, "v1 t=%d b=%d f=%d r=%d e=%d d=%d n=%d", &m.committedAt,
+		&m.backfillBelow, &m.First, &m.Records, &m.Events, &m.DeadLetters, &m.Empty)
+	return m, err == nil && n == 7
+}
+
+// ledgers holds the ledgers of the assigned partitions. The assignment callback
+// fills it while the poll loop may be reading.
+type ledgers struct {
+	mu sync.Mutex
+	m  map[topicPartition]*ledger
+}
+
+func (ls *ledgers) put(tp topicPartition, l *ledger) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if ls.m == nil {
+		ls.m = map[topicPartition]*ledger{}
+	}
+	ls.m[tp] = l
+}
+
+func (ls *ledgers) of(tp topicPartition) *ledger {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.m[tp]
+}
+
+// ranges hands out the accounts that changed since the last call.
+func (ls *ledgers) ranges(emit func(*schemas.Range)) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.m {
+		if l.dirty && l.Topic != "" {
+			l.dirty = false
+			emit(&l.Range)
+		}
+	}
+}
+
+// assigned prepares the ledgers of newly owned partitions from the group's
+// commits, before their first record is fetched.
+func (s *Service) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	topics := make([]string, 0, len(offsets))
+	for t := range offsets {
+		topics = append(topics, t)
+	}
+	if len(topics) == 0 {
+		return offsets, nil
+	}
+	commits, err := s.admin.FetchOffsetsForTopics(ctx, schemas.IngestGroup, topics...)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, fmt.Errorf("ingest: reading the group's commits: %w", err)
+	}
+	ends, err := s.admin.ListEndOffsets(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: reading end offsets: %w", err)
+	}
+	for t, ps := range offsets {
+		for p := range ps {
+			l := &ledger{}
+			commit, ok := commits.Lookup(t, p)
+			if m, parsed := parseMetadata(commit.Metadata); ok && commit.At >= 0 && parsed {
+				*l = m.ledger
+				l.Last = commit.At - 1
+				l.dirty = l.Records > 0
+			} else if end, ok := ends.Lookup(t, p); ok && commit.At < 0 {
+				l.backfillBelow = end.Offset
+			}
+			s.ledgers.put(topicPartition{t, p}, l)
+		}
+	}
+	return offsets, nil
+}
+
+// commit commits the batch with each partition's ledger as metadata.
+func (s *Service) commit(ctx context.Context, fetches kgo.Fetches, now time.Time) error {
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if n := len(p.Records); n > 0 {
+			if offsets[p.Topic] == nil {
+				offsets[p.Topic] = map[int32]kgo.EpochOffset{}
+			}
+			last := p.Records[n-1]
+			offsets[p.Topic][p.Partition] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
+		}
+	})
+	if len(offsets) == 0 {
+		return nil
+	}
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for i := range req.Topics {
+			for j := range req.Topics[i].Partitions {
+				p := &req.Topics[i].Partitions[j]
+				if l := s.ledgers.of(topicPartition{req.Topics[i].Topic, p.Partition}); l != nil {
+					p.Metadata = kmsg.StringPtr(l.metadata(now))
+				}
+			}
+		}
+		return nil
+	})
+	// A refused commit loses nothing: whoever owns the partition now reads the
+	// batch again, and its facts are the same.
+	s.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
+		if err != nil {
+			s.cfg.Log.Warn("commit refused; the batch may be read again", "group", schemas.IngestGroup, "err", err)
+		}
+	})
+	return nil
+}

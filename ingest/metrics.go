@@ -1,0 +1,64 @@
+package ingest
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"scantrail/ingest/carriers"
+)
+
+// Metrics of ingest. Labels come from closed sets only: mapped carriers and
+// reason codes; anything else is counted as "other".
+type Metrics struct {
+	Records     *prometheus.CounterVec // by carrier
+	Events      *prometheus.CounterVec // by carrier
+	Unmapped    *prometheus.CounterVec // by carrier: events whose code has no milestone
+	DeadLetters *prometheus.CounterVec // by reason
+	Orders      prometheus.Counter
+	Ticks       prometheus.Counter
+	TickTime    prometheus.Gauge // Unix seconds of the last tick
+	Behind      prometheus.Gauge // raw partitions with records not yet ingested
+	Stalled     prometheus.Gauge // raw partitions that time no longer waits for
+}
+
+// NewMetrics registers ingest's metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	vec := func(name, help, label string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scantrail_ingest_" + name, Help: help}, []string{label})
+		reg.MustRegister(v)
+		return v
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "scantrail_" + name, Help: help})
+		reg.MustRegister(g)
+		return g
+	}
+	m := &Metrics{
+		Records:     vec("records_total", "Raw records read.", "carrier"),
+		Events:      vec("events_total", "Canonical events produced.", "carrier"),
+		Unmapped:    vec("unmapped_total", "Events whose code and text have no milestone.", "carrier"),
+		DeadLetters: vec("dead_letters_total", "Records and events rejected.", "reason"),
+		Orders:      prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ingest_orders_total", Help: "Order facts produced."}),
+		Ticks:       prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ticks_total", Help: "Ticks written to the log."}),
+		TickTime:    gauge("tick_timestamp_seconds", "Time of the last tick."),
+		Behind:      gauge("raw_partitions_behind", "Raw partitions with records not yet ingested."),
+		Stalled:     gauge("raw_partitions_stalled", "Raw partitions without progress that time no longer waits for."),
+	}
+	reg.MustRegister(m.Orders, m.Ticks)
+	return m
+}
+
+func (m *Metrics) scanned(carrier string, res *carriers.Result) {
+	m.Records.WithLabelValues(carrier).Inc()
+	m.Events.WithLabelValues(carrier).Add(float64(len(res.Events)))
+	unmapped := 0
+	for i := range res.Events {
+		if res.Events[i].Milestone == 0 {
+			unmapped++
+		}
+	}
+	if unmapped > 0 {
+		m.Unmapped.WithLabelValues(carrier).Add(float64(unmapped))
+	}
+}
+
+func (m *Metrics) rejected(reason string) { m.DeadLetters.WithLabelValues(reason).Inc() }

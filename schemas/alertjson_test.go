@@ -1,0 +1,137 @@
+package schemas
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func anyID(t *rapid.T, label string) (id ID) {
+	copy(id[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, label))
+	id[0] |= 1 // the zero ID means that there is none
+	return id
+}
+
+func anyAlert(t *rapid.T) Alert {
+	text := rapid.String()
+	when := rapid.Int64Range(0, 253402300799999) // up to the year 9999
+	stages := append(Milestones()[:0:0], Milestones()...)
+	return Alert{
+		AlertID: anyID(t, "alert"), Home: anyID(t, "home"), Version: rapid.Uint64().Draw(t, "version"),
+		Rule: text.Draw(t, "rule"), Level: rapid.Uint8().Draw(t, "level"),
+		Status:    AlertStatus(rapid.IntRange(1, 5).Draw(t, "status")),
+		Milestone: rapid.SampledFrom(stages).Draw(t, "milestone"), Stage: rapid.SampledFrom(stages).Draw(t, "stage"),
+		ParcelID: anyID(t, "parcel"), TrackingNumber: text.Draw(t, "number"), Carrier: text.Draw(t, "carrier"),
+		ShopID: text.Draw(t, "shop"), OrderID: text.Draw(t, "order"), Market: text.Draw(t, "market"),
+		Origin: text.Draw(t, "origin"), Destination: text.Draw(t, "destination"),
+		Facility: text.Draw(t, "facility"), Country: text.Draw(t, "country"),
+		AnchorAt: when.Draw(t, "anchor"), EndedAt: when.Draw(t, "ended"), OpenedAt: when.Draw(t, "opened"),
+		ChangedAt: when.Draw(t, "changed"), Backfill: rapid.Bool().Draw(t, "backfill"),
+	}
+}
+
+func TestAlertJSONRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := anyAlert(t)
+		b := AppendAlertJSON([]byte("kept"), &want)[4:]
+		if !json.Valid(b) {
+			t.Fatalf("not JSON: %s", b)
+		}
+		var got Alert
+		if err := ParseAlertJSON(b, &got); err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
+		if got != want {
+			t.Fatalf("read back\n%+v, want\n%+v", got, want)
+		}
+	})
+}
+
+func TestAlertJSON(t *testing.T) {
+	a := Alert{AlertID: ID{1}, Home: ID{2}, Version: 1 << 60, Rule: RuleGap48h, Level: 1, Status: AlertOpen,
+		Stage: ExportCleared, TrackingNumber: "LX000000175CN", Facility: "<b>\"\u2028\u202e\x00\xff", AnchorAt: 1790812353000, ChangedAt: 1790985153000}
+	got := string(AppendAlertJSON(nil, &a))
+	want := `{"specversion":"1.0","id":"01000000-0000-0000-0000-000000000000:1152921504606846976","source":"scantrail",` +
+		`"type":"scantrail.alert.open","subject":"LX000000175CN","time":"2026-10-02T23:52:33.000Z","datacontenttype":"application/json",` +
+		`"data":{"alert_id":"01000000-0000-0000-0000-000000000000","home":"02000000-0000-0000-0000-000000000000","version":"1152921504606846976",` +
+		`"rule":"gap_48h","level":1,"status":"open","stage":"export_cleared","tracking_number":"LX000000175CN",` +
+		`"facility":"\u003cb\u003e\"\u2028\u202e\u0000\ufffd","anchor_at":"2026-09-30T23:52:33.000Z","changed_at":"2026-10-02T23:52:33.000Z","backfill":false}}`
+	if got != want {
+		t.Errorf("alert is\n%s, want\n%s", got, want)
+	}
+	s := Status{ParcelID: ID{3}, TrackingNumber: "LX000000175CN", Version: 7, Stage: "delivered", At: 1790812353000, ChangedAt: 1790812354000}
+	got = string(AppendStatusJSON(nil, &s))
+	want = `{"specversion":"1.0","id":"03000000-0000-0000-0000-000000000000:7","source":"scantrail","type":"scantrail.status.delivered",` +
+		`"subject":"LX000000175CN","time":"2026-09-30T23:52:34.000Z","datacontenttype":"application/json",` +
+		`"data":{"parcel_id":"03000000-0000-0000-0000-000000000000","version":"7","tracking_number":"LX000000175CN","stage":"delivered",` +
+		`"at":"2026-09-30T23:52:33.000Z","changed_at":"2026-09-30T23:52:34.000Z"}}`
+	if got != want {
+		t.Errorf("status is\n%s, want\n%s", got, want)
+	}
+}
+
+func TestParseAlertJSONErrors(t *testing.T) {
+	const id = `"alert_id":"01000000-0000-0000-0000-000000000000"`
+	for _, c := range []struct{ in, want string }{
+		{``, "EOF"},
+		{`[]`, "array"},
+		{`{"specversion":"0.3","data":{}}`, "not a CloudEvent"},
+		{`{"specversion":"1.0"}`, "not a CloudEvent"},
+		{`{"specversion":"1.0","data":{}}`, "alert_id is missing"},
+		{`{"specversion":"1.0","data":{"alert_id":"x"}}`, "not a UUID"},
+		{`{"specversion":"1.0","data":{` + id + `,"version":"x"}}`, "data.version"},
+		{`{"specversion":"1.0","data":{` + id + `,"version":"1","status":"x"}}`, "data.status"},
+		{`{"specversion":"1.0","data":{` + id + `,"version":"1","status":"open","stage":"x"}}`, "data.stage"},
+		{`{"specversion":"1.0","data":{` + id + `,"version":"1","status":"open","ended_at":"x"}}`, "data.ended_at"},
+		{strings.Repeat(" ", MaxAlertBytes+1), "at most"},
+	} {
+		var a Alert
+		if err := ParseAlertJSON([]byte(c.in), &a); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.80s: error %v, want %q", c.in, err, c.want)
+		}
+	}
+}
+
+func TestDeadLetterRoundTrip(t *testing.T) {
+	want := DeadLetter{Reason: "bad_time", Field: "track_events[0].process_time", Detail: strings.Repeat("x", 2000), Carrier: "yunexpress",
+		EventIndex: -1, Topic: "scans.raw.yunexpress", TopicID: ID{9}, Partition: 3, Offset: 1 << 40, ReceivedAt: 1790812353001,
+		MappingVersion: 1<<32 - 1, Raw: []byte("{\xff")}
+	headers := append(want.Headers(), Header{Key: "carrier-own", Value: []byte("kept")})
+	var got DeadLetter
+	if err := ParseDeadLetter(want.Raw, headers, &got); err != nil {
+		t.Fatal(err)
+	}
+	want.Detail = want.Detail[:maxDetail]
+	if string(got.Raw) != string(want.Raw) {
+		t.Errorf("raw %q, want %q", got.Raw, want.Raw)
+	}
+	got.Raw, want.Raw = nil, nil
+	if g, w := jsonOf(t, got), jsonOf(t, want); g != w {
+		t.Errorf("read back\n%s, want\n%s", g, w)
+	}
+	for _, key := range []string{"reason", "topic", "partition", "offset"} {
+		var left []Header
+		for _, h := range headers {
+			if h.Key != key {
+				left = append(left, h)
+			}
+		}
+		if err := ParseDeadLetter(nil, left, &got); err == nil || !strings.Contains(err.Error(), key+" is missing") {
+			t.Errorf("without %s: error %v", key, err)
+		}
+	}
+	if err := ParseDeadLetter(nil, []Header{{"offset", []byte("x")}}, &got); err == nil || !strings.Contains(err.Error(), "header offset") {
+		t.Errorf("bad offset: error %v", err)
+	}
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,196 @@
+-- Views for analysts. Their time is the clock of the log, not the server's:
+-- while Scantrail itself is behind, nobody looks late. Scores count mature
+-- parcels only, and show each numerator and denominator beside the share.
+
+CREATE OR REPLACE VIEW log_clock{{.OnCluster}} AS
+SELECT min(at) AS clock
+FROM (SELECT `partition`, max(last_tick_at) AS at FROM blocks GROUP BY `partition`)
+COMMENT 'One row: the clock of the log, that of the slowest partition. NULL before the first tick.'
+;
+
+CREATE OR REPLACE VIEW alerts_current{{.OnCluster}} AS
+SELECT * FROM alerts FINAL
+ORDER BY alert_id, toString(home)
+LIMIT 1 BY alert_id
+COMMENT 'One row per alert: its latest transition in its smallest home.'
+;
+
+CREATE OR REPLACE VIEW open_alerts{{.OnCluster}} AS
+WITH (SELECT clock FROM log_clock) AS clock
+SELECT alert_id, rule, level, status, milestone, stage, tracking_number, carrier, facility, country,
+    shop_id, order_id, market, origin, destination, anchor_at, opened_at, changed_at, backfill,
+    round(dateDiff('second', anchor_at, clock) / 3600, 1) AS hours_since_anchor
+FROM alerts_current
+WHERE status IN ('open', 'escalated')
+COMMENT 'Alerts that somebody should act on now.'
+;
+
+CREATE OR REPLACE VIEW stalled_now{{.OnCluster}} AS
+WITH (SELECT clock FROM log_clock) AS clock
+SELECT tracking_number, parcel_id, shop_id, order_id, market, origin, destination, stage, last_milestone,
+    last_carrier AS carrier, last_facility AS facility, last_country AS country, last_progress_at,
+    round(dateDiff('second', last_progress_at, clock) / 3600, 1) AS hours_silent,
+    if(hours_silent >= 72, 2, 1) AS level
+FROM parcels FINAL
+WHERE ended_at IS NULL AND cancelled_at IS NULL
+    AND last_progress_at <= clock - toIntervalHour(48)
+COMMENT 'Parcels under way without a tracking update for 48 h (level 1) or 72 h (level 2) of the log''s clock.'
+;
+
+CREATE OR REPLACE VIEW parcel_trail{{.OnCluster}} AS
+SELECT s.tracking_number AS tracking_number, s.parcel_id AS parcel_id, s.effective_at AS effective_at,
+    s.milestone AS milestone, s.milestone_no AS milestone_no, s.carrier AS carrier, s.raw_code AS raw_code,
+    t.raw_text AS raw_text, s.country AS country, s.city AS city, s.facility AS facility,
+    t.location_raw AS location_raw, s.physical AS physical, s.progress AS progress,
+    s.direction AS direction, s.reason AS reason, s.fault AS fault, s.rule AS rule,
+    s.occurred_at AS occurred_at, t.occurred_at_raw AS occurred_at_raw, s.tz_source AS tz_source,
+    s.uncertainty_secs AS uncertainty_secs, s.received_at AS received_at, s.backfill AS backfill,
+    s.fact_id AS fact_id, s.mapping_version AS mapping_version, s.source_topic AS source_topic,
+    s.source_partition AS source_partition, s.source_offset AS source_offset, s.event_index AS event_index,
+    s.`partition` AS `partition`, s.`offset` AS `offset`
+FROM scans AS s
+LEFT ANY JOIN scan_texts AS t ON t.`partition` = s.`partition` AND t.`offset` = s.`offset`
+COMMENT 'Everything that carriers said about a parcel, copies included (same fact_id). Filter on parcel_id or tracking_number, ORDER BY toUnixTimestamp(effective_at), milestone_no, fact_id.'
+;
+
+CREATE OR REPLACE VIEW feed_health{{.OnCluster}} AS
+WITH ifNull((SELECT clock FROM log_clock), (SELECT max(received_at) FROM scans)) AS clock
+SELECT carrier, max(received) AS last_received_at,
+    dateDiff('second', last_received_at, clock) AS silent_secs,
+    countIf(NOT dead AND received > clock - toIntervalHour(24)) AS scans_24h,
+    countIf(dead AND received > clock - toIntervalHour(24)) AS dead_letters_24h,
+    countIf(NOT dead) AS scans_28d,
+    countIf(dead) AS dead_letters_28d,
+    countIf(unmapped) AS unmapped_28d,
+    countIf(timely) AS lag_scans_28d,
+    quantileIf(0.5)(lag_secs, timely) AS lag_p50_secs,
+    quantileIf(0.9)(lag_secs, timely) AS lag_p90_secs,
+    quantileIf(0.99)(lag_secs, timely) AS lag_p99_secs
+FROM
+(
+    SELECT carrier, received_at AS received, false AS dead, milestone = 'unmapped' AS unmapped,
+        NOT backfill AS timely, greatest(dateDiff('second', occurred_at, received_at), 0) AS lag_secs
+    FROM scans WHERE received_at > clock - toIntervalDay(28)
+    UNION ALL
+    SELECT carrier, received_at, true, false, false, 0
+    FROM dead_letters FINAL WHERE received_at > clock - toIntervalDay(28)
+)
+GROUP BY carrier
+COMMENT 'Per carrier over 28 days: when it last spoke, and how long after a scan it reports it (upload lag, history left out). Rows are counted as received, copies included.'
+;
+
+CREATE OR REPLACE VIEW parcel_scores{{.OnCluster}} AS
+WITH
+    (SELECT clock FROM log_clock) AS clock,
+    toDateTime64('2299-12-31 00:00:00', 3, 'UTC') AS never
+SELECT parcel_id, opened_at, tracking_number, shop_id, order_id, market, origin, destination,
+    last_carrier AS carrier, policy,
+    toMonday(ifNull(ordered_at, opened_at)) AS week,
+    cancelled_at IS NOT NULL OR end_milestone = 'cancelled' AS cancelled,
+    ended_at IS NOT NULL OR ifNull(promise_at + toIntervalHour(24) < clock, false) AS mature,
+    mature AND NOT cancelled AS counted,
+
+    bitCount(required) AS required_milestones,
+    bitCount(due) AS due_milestones,
+    bitCount(bitAnd(due, observed)) AS observed_milestones,
+    if(due_milestones = 0, 1, observed_milestones / due_milestones) AS milestones_share,
+    -- The first progress event: a trail without a label message opens with it.
+    if(label_at IS NULL, opened_at, least(
+        ifNull(accepted_at, never), ifNull(export_cleared_at, never), ifNull(departed_at, never),
+        ifNull(arrived_at, never), ifNull(import_cleared_at, never), ifNull(out_for_delivery_at, never),
+        ifNull(delivered_at, never), ifNull(returned_at, never), ifNull(last_progress_at, never))) AS first_progress_at,
+    if(progress_facts = 0, 0, greatest(ifNull(dateDiff('second', first_progress_at,
+        ifNull(ended_at, last_progress_at)), 0), 0)) AS life_secs,
+    silent_secs,
+    if(life_secs = 0, 1, 1 - least(silent_secs / life_secs, 1)) AS silence_share,
+    -- milestones_weight 60, silence_weight 40 of the default policy
+    60 * milestones_share + 40 * silence_share AS completeness,
+
+    counted AND promise_at IS NOT NULL AS promised,
+    promised AND ifNull(delivered_at <= promise_at + toIntervalHour(24), false) AS on_time,
+    counted AND confirmed_at IS NOT NULL AND (accepted_at IS NOT NULL OR ended_at IS NOT NULL
+        OR ifNull(confirmed_at + toIntervalHour(72) < clock, false)) AS pickup_due,
+    pickup_due AND ifNull(accepted_at <= confirmed_at + toIntervalHour(72), false) AS pickup_on_time,
+    counted AND gaps_72h = 0 AND exceptions = 0 AS exception_free
+FROM parcels FINAL
+COMMENT 'One row per life of a parcel with what it adds to each score. mature: its trail ended, or 24 h have passed since its promise. counted: mature and not cancelled. week: Monday of the week of its order, or of its first fact without an order, so that a parcel never changes its week.'
+;
+
+CREATE OR REPLACE VIEW completeness_parcel{{.OnCluster}} AS
+SELECT parcel_id, opened_at, tracking_number, shop_id, order_id, market, origin, destination, carrier, policy, week,
+    mature, counted, required_milestones, due_milestones, observed_milestones, milestones_share,
+    life_secs, silent_secs, silence_share, completeness
+FROM parcel_scores
+COMMENT 'Tracking completeness (0-100) = 60 x required milestones observed / due + 40 x (1 - silent time beyond 48 h / life of the parcel). Our own open definition: marketplaces publish none.'
+;
+{{range $view := views}}
+CREATE OR REPLACE VIEW {{$view.Name}}{{$.OnCluster}} AS
+SELECT {{$view.Keys}}, week,
+    count() AS parcels,
+    countIf(p.counted) AS counted_parcels,
+    sumIf(p.due_milestones, p.counted) AS due_milestones,
+    sumIf(p.observed_milestones, p.counted) AS observed_milestones,
+    sumIf(p.silent_secs, p.counted) AS silent_secs,
+    sumIf(p.life_secs, p.counted) AS life_secs,
+    sumIf(p.completeness, p.counted) AS completeness_sum,
+    if(counted_parcels = 0, NULL, completeness_sum / counted_parcels) AS completeness
+FROM parcel_scores AS p
+GROUP BY {{$view.Keys}}, week
+COMMENT 'Mean tracking completeness per {{$view.Title}} and week of order, over counted parcels (mature, not cancelled). Several weeks: sum(completeness_sum) / sum(counted_parcels).'
+;
+{{end}}
+CREATE OR REPLACE VIEW late_fulfilment{{.OnCluster}} AS
+SELECT shop_id, market, week,
+    count() AS parcels,
+    countIf(p.promised) AS promised_parcels,
+    countIf(p.promised AND NOT p.on_time) AS late_parcels,
+    if(promised_parcels = 0, NULL, late_parcels / promised_parcels) AS late_rate
+FROM parcel_scores AS p
+GROUP BY shop_id, market, week
+COMMENT 'Parcels signed for more than 24 h after their promise, or ended without a delivery, or not delivered 24 h after it.'
+;
+
+CREATE OR REPLACE VIEW lts_weekly{{.OnCluster}} AS
+SELECT shop_id, week,
+    count() AS parcels,
+    countIf(p.counted) AS counted_parcels,
+    countIf(p.promised) AS promised_parcels,
+    countIf(p.on_time) AS on_time_parcels,
+    sumIf(p.completeness, p.counted) AS completeness_sum,
+    countIf(p.pickup_due) AS pickup_due_parcels,
+    countIf(p.pickup_on_time) AS pickup_on_time_parcels,
+    countIf(p.exception_free) AS exception_free_parcels,
+    if(promised_parcels = 0, NULL, on_time_parcels / promised_parcels) AS on_time_share,
+    if(counted_parcels = 0, NULL, completeness_sum / counted_parcels / 100) AS completeness_share,
+    if(pickup_due_parcels = 0, NULL, pickup_on_time_parcels / pickup_due_parcels) AS pickup_share,
+    if(counted_parcels = 0, NULL, exception_free_parcels / counted_parcels) AS exception_free_share,
+    -- Weights of the default policy: 40, 30, 20, 10.
+    if(promised_parcels = 0, 0, 40) + if(counted_parcels = 0, 0, 40) + if(pickup_due_parcels = 0, 0, 20) AS weight,
+    if(weight = 0, NULL, 100 * (40 * ifNull(on_time_share, 0) + 30 * ifNull(completeness_share, 0)
+        + 20 * ifNull(pickup_share, 0) + 10 * ifNull(exception_free_share, 0)) / weight) AS lts,
+    groupUniqArray(p.policy) AS policies
+FROM parcel_scores AS p
+GROUP BY shop_id, week
+COMMENT 'Logistics service score (0-100), raw = 40 x on-time fulfilment + 30 x completeness + 20 x on-time pickup + 10 x exception-free, over counted parcels of orders of the week. A part without any parcel is left out and weight says how much of 100 the rest weighs. On time: delivered at most 24 h after the promise. Pickup: accepted at most 72 h after confirmation. Exception-free: no gap of 72 h and no exception. Only the 40 and the thresholds (completeness 85, LTS 75) are published by a marketplace; the rest is our open definition.'
+;
+
+CREATE OR REPLACE VIEW audit_blocks{{.OnCluster}} AS
+SELECT `partition`, bucket, last_offset, problem
+FROM
+(
+    SELECT `partition`, bucket, last_offset,
+        lagInFrame(bucket, 1, -1) OVER w AS previous_bucket,
+        lagInFrame(last_offset, 1, 0) OVER w AS previous_last,
+        multiIf(
+            records + holes != last_offset - bucket + 1, 'records + holes does not match the span',
+            records != scans + orders + aliases + ticks + ranges + controls + forwarded + unknown + undecodable, 'kinds do not add up to records',
+            last_offset >= bucket + {{.RangeSpan}}, 'block is too long',
+            previous_bucket >= 0 AND previous_bucket + {{.RangeSpan}} != bucket, 'block before it is missing',
+            previous_bucket >= 0 AND previous_last + 1 != bucket, 'block before it is not finished',
+            '') AS problem
+    FROM blocks FINAL
+    WINDOW w AS (PARTITION BY `partition` ORDER BY bucket ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+)
+WHERE problem != ''
+COMMENT 'Blocks of the ledger that break the chain. Must be empty.'
+;

@@ -1,0 +1,495 @@
+package schemas
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Encoder writes Records in the Protobuf form of event.proto without
+// allocating once its buffer has grown. It is not safe for concurrent use.
+type Encoder struct{ body []byte }
+
+// Append appends r's wire form to dst.
+func (e *Encoder) Append(dst []byte, r *Record) []byte {
+	b := e.body[:0]
+	switch r.Kind {
+	case KindEvent:
+		b = appendEvent(b, &r.Event)
+	case KindOrder:
+		b = appendOrder(b, &r.Order)
+	case KindAlias:
+		b = appendAlias(b, &r.Alias)
+	case KindTick:
+		b = appendTick(b, &r.Tick)
+	case KindRange:
+		b = appendRange(b, &r.Range)
+	case KindControl:
+		b = protowire.AppendTag(b, 1, protowire.VarintType)
+		b = protowire.AppendVarint(b, uint64(r.Control.Number))
+		b = str(b, 2, r.Control.Policy)
+	}
+	e.body = b
+	dst = protowire.AppendTag(dst, protowire.Number(r.Kind), protowire.BytesType)
+	dst = protowire.AppendBytes(dst, b)
+	return flag(dst, 15, r.Forwarded)
+}
+
+func str(b []byte, n protowire.Number, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return protowire.AppendString(protowire.AppendTag(b, n, protowire.BytesType), s)
+}
+
+func id(b []byte, n protowire.Number, v *ID) []byte {
+	if *v == (ID{}) {
+		return b
+	}
+	return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v[:])
+}
+
+func num[T ~int32 | ~int64 | ~uint8 | ~uint32](b []byte, n protowire.Number, v T) []byte {
+	if v == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), uint64(v))
+}
+
+func flag(b []byte, n protowire.Number, v bool) []byte {
+	if !v {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), 1)
+}
+
+func appendEvent(b []byte, e *Event) []byte {
+	b = id(b, 1, &e.ParcelID)
+	b = id(b, 2, &e.FactID)
+	b = str(b, 3, e.Carrier)
+	b = str(b, 4, e.TrackingNumber)
+	b = num(b, 5, e.EventIndex)
+	b = num(b, 6, e.OccurredAt)
+	b = str(b, 7, e.OccurredAtRaw)
+	if e.OffsetMinutes != 0 {
+		b = protowire.AppendTag(b, 8, protowire.VarintType)
+		b = protowire.AppendVarint(b, protowire.EncodeZigZag(int64(e.OffsetMinutes)))
+	}
+	b = num(b, 9, e.TZSource)
+	b = num(b, 10, e.UncertaintySecs)
+	b = num(b, 11, e.Milestone)
+	b = flag(b, 12, e.Physical)
+	b = flag(b, 13, e.Progress)
+	b = num(b, 14, e.Direction)
+	b = num(b, 15, e.DirectionSource)
+	b = str(b, 16, e.Reason)
+	b = num(b, 17, e.Fault)
+	b = num(b, 18, e.Leg)
+	b = str(b, 19, e.Rule)
+	b = str(b, 20, e.RawCode)
+	b = str(b, 21, e.RawText)
+	b = str(b, 22, e.Country)
+	b = str(b, 23, e.Region)
+	b = str(b, 24, e.City)
+	b = str(b, 25, e.Postcode)
+	b = str(b, 26, e.Facility)
+	b = str(b, 27, e.LocationRaw)
+	b = str(b, 28, e.OriginCountry)
+	b = str(b, 29, e.DestinationCountry)
+	b = str(b, 30, e.Product)
+	b = str(b, 31, e.Topic)
+	b = id(b, 32, &e.TopicID)
+	b = num(b, 33, e.Partition)
+	b = num(b, 34, e.Offset)
+	b = num(b, 35, e.ReceivedAt)
+	b = flag(b, 36, e.Backfill)
+	b = flag(b, 37, e.Generic)
+	return num(b, 38, e.MappingVersion)
+}
+
+func appendOrder(b []byte, o *OrderFact) []byte {
+	b = id(b, 1, &o.FactID)
+	b = str(b, 2, o.OrderID)
+	b = str(b, 3, o.ShopID)
+	b = str(b, 4, o.Market)
+	b = num(b, 5, o.Kind)
+	b = num(b, 6, o.At)
+	b = str(b, 7, o.Carrier)
+	for _, n := range o.TrackingNumbers {
+		b = protowire.AppendString(protowire.AppendTag(b, 8, protowire.BytesType), n)
+	}
+	b = str(b, 9, o.LabelSource)
+	b = str(b, 10, o.OriginCountry)
+	b = str(b, 11, o.DestinationCountry)
+	b = str(b, 12, o.DestinationPostcode)
+	b = num(b, 13, o.PromiseAt)
+	b = num(b, 14, o.Until)
+	b = flag(b, 15, o.Accepted)
+	b = str(b, 16, o.Topic)
+	b = id(b, 17, &o.TopicID)
+	b = num(b, 18, o.Partition)
+	b = num(b, 19, o.Offset)
+	b = num(b, 20, o.ReceivedAt)
+	return flag(b, 21, o.Backfill)
+}
+
+func appendAlias(b []byte, a *Alias) []byte {
+	b = id(b, 1, &a.FactID)
+	b = str(b, 2, a.TrackingNumber)
+	b = str(b, 3, a.OtherNumber)
+	b = str(b, 4, a.Carrier)
+	return num(b, 5, a.ReceivedAt)
+}
+
+func appendTick(b []byte, t *Tick) []byte {
+	b = num(b, 1, t.At)
+	b = num(b, 2, t.ForwardedThrough)
+	for _, s := range t.Stalled {
+		b = protowire.AppendString(protowire.AppendTag(b, 3, protowire.BytesType), s)
+	}
+	return b
+}
+
+func appendRange(b []byte, r *Range) []byte {
+	b = str(b, 1, r.Topic)
+	b = id(b, 2, &r.TopicID)
+	b = num(b, 3, r.Partition)
+	b = num(b, 4, r.First)
+	b = num(b, 5, r.Last)
+	b = num(b, 6, r.Records)
+	b = num(b, 7, r.Events)
+	b = num(b, 8, r.DeadLetters)
+	return num(b, 9, r.Empty)
+}
+
+// ErrRecord says that a value of parcel.events is not a Record. Only Scantrail
+// writes that topic, so it means a foreign writer or a newer version.
+var ErrRecord = errors.New("value of parcel.events is not a scantrail.v1.Record")
+
+// field is one decoded field: n for varints, b for length-delimited ones.
+type field struct {
+	num protowire.Number
+	n   uint64
+	b   []byte
+}
+
+func (f *field) str() string { return unsafe.String(unsafe.SliceData(f.b), len(f.b)) }
+
+func (f *field) id(dst *ID) {
+	if len(f.b) == len(dst) {
+		copy(dst[:], f.b)
+	}
+}
+
+// next reads one field and returns what follows it.
+func (f *field) next(b []byte) ([]byte, error) {
+	num, typ, n := protowire.ConsumeTag(b)
+	if n < 0 {
+		return nil, ErrRecord
+	}
+	b = b[n:]
+	f.num, f.n, f.b = num, 0, nil
+	switch typ {
+	case protowire.VarintType:
+		f.n, n = protowire.ConsumeVarint(b)
+	case protowire.BytesType:
+		f.b, n = protowire.ConsumeBytes(b)
+	default:
+		n = protowire.ConsumeFieldValue(num, typ, b)
+	}
+	if n < 0 {
+		return nil, ErrRecord
+	}
+	return b[n:], nil
+}
+
+// Decode reads b into r, whose strings then alias b. Unknown fields are
+// skipped; a Record without a known body has KindNone, so that an older
+// version can step over what a newer one wrote.
+func (r *Record) Decode(b []byte) error {
+	r.Kind, r.Forwarded = KindNone, false
+	var f field
+	for len(b) > 0 {
+		var err error
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		switch Kind(f.num) {
+		case KindEvent:
+			r.Event = Event{}
+			err = r.Event.decode(f.b)
+		case KindOrder:
+			r.Order = OrderFact{TrackingNumbers: r.Order.TrackingNumbers[:0]}
+			err = r.Order.decode(f.b)
+		case KindAlias:
+			r.Alias = Alias{}
+			err = r.Alias.decode(f.b)
+		case KindTick:
+			r.Tick = Tick{Stalled: r.Tick.Stalled[:0]}
+			err = r.Tick.decode(f.b)
+		case KindRange:
+			r.Range = Range{}
+			err = r.Range.decode(f.b)
+		case KindControl:
+			r.Control = Control{}
+			err = r.Control.decode(f.b)
+		case 15:
+			r.Forwarded = f.n != 0
+			continue
+		default:
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("field %d: %w", f.num, err)
+		}
+		r.Kind = Kind(f.num)
+	}
+	return nil
+}
+
+func (e *Event) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		if f.num <= 21 {
+			e.setHead(&f)
+		} else {
+			e.setTail(&f)
+		}
+	}
+	return nil
+}
+
+func (e *Event) setHead(f *field) {
+	switch f.num {
+	case 1:
+		f.id(&e.ParcelID)
+	case 2:
+		f.id(&e.FactID)
+	case 3:
+		e.Carrier = f.str()
+	case 4:
+		e.TrackingNumber = f.str()
+	case 5:
+		e.EventIndex = uint32(f.n)
+	case 6:
+		e.OccurredAt = int64(f.n)
+	case 7:
+		e.OccurredAtRaw = f.str()
+	case 8:
+		e.OffsetMinutes = int32(protowire.DecodeZigZag(f.n))
+	case 9:
+		e.TZSource = TZSource(f.n)
+	case 10:
+		e.UncertaintySecs = uint32(f.n)
+	case 11:
+		e.Milestone = Milestone(f.n)
+	case 12:
+		e.Physical = f.n != 0
+	case 13:
+		e.Progress = f.n != 0
+	case 14:
+		e.Direction = Direction(f.n)
+	case 15:
+		e.DirectionSource = DirectionSource(f.n)
+	case 16:
+		e.Reason = f.str()
+	case 17:
+		e.Fault = Fault(f.n)
+	case 18:
+		e.Leg = uint32(f.n)
+	case 19:
+		e.Rule = f.str()
+	case 20:
+		e.RawCode = f.str()
+	case 21:
+		e.RawText = f.str()
+	}
+}
+
+func (e *Event) setTail(f *field) {
+	switch f.num {
+	case 22:
+		e.Country = f.str()
+	case 23:
+		e.Region = f.str()
+	case 24:
+		e.City = f.str()
+	case 25:
+		e.Postcode = f.str()
+	case 26:
+		e.Facility = f.str()
+	case 27:
+		e.LocationRaw = f.str()
+	case 28:
+		e.OriginCountry = f.str()
+	case 29:
+		e.DestinationCountry = f.str()
+	case 30:
+		e.Product = f.str()
+	case 31:
+		e.Topic = f.str()
+	case 32:
+		f.id(&e.TopicID)
+	case 33:
+		e.Partition = int32(f.n)
+	case 34:
+		e.Offset = int64(f.n)
+	case 35:
+		e.ReceivedAt = int64(f.n)
+	case 36:
+		e.Backfill = f.n != 0
+	case 37:
+		e.Generic = f.n != 0
+	case 38:
+		e.MappingVersion = uint32(f.n)
+	}
+}
+
+func (o *OrderFact) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		o.set(&f)
+	}
+	return nil
+}
+
+func (o *OrderFact) set(f *field) {
+	switch f.num {
+	case 1:
+		f.id(&o.FactID)
+	case 2:
+		o.OrderID = f.str()
+	case 3:
+		o.ShopID = f.str()
+	case 4:
+		o.Market = f.str()
+	case 5:
+		o.Kind = OrderKind(f.n)
+	case 6:
+		o.At = int64(f.n)
+	case 7:
+		o.Carrier = f.str()
+	case 8:
+		o.TrackingNumbers = append(o.TrackingNumbers, f.str())
+	case 9:
+		o.LabelSource = f.str()
+	case 10:
+		o.OriginCountry = f.str()
+	case 11:
+		o.DestinationCountry = f.str()
+	case 12:
+		o.DestinationPostcode = f.str()
+	case 13:
+		o.PromiseAt = int64(f.n)
+	case 14:
+		o.Until = int64(f.n)
+	case 15:
+		o.Accepted = f.n != 0
+	case 16:
+		o.Topic = f.str()
+	case 17:
+		f.id(&o.TopicID)
+	case 18:
+		o.Partition = int32(f.n)
+	case 19:
+		o.Offset = int64(f.n)
+	case 20:
+		o.ReceivedAt = int64(f.n)
+	case 21:
+		o.Backfill = f.n != 0
+	}
+}
+
+func (a *Alias) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			f.id(&a.FactID)
+		case 2:
+			a.TrackingNumber = f.str()
+		case 3:
+			a.OtherNumber = f.str()
+		case 4:
+			a.Carrier = f.str()
+		case 5:
+			a.ReceivedAt = int64(f.n)
+		}
+	}
+	return nil
+}
+
+func (t *Tick) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			t.At = int64(f.n)
+		case 2:
+			t.ForwardedThrough = int64(f.n)
+		case 3:
+			t.Stalled = append(t.Stalled, f.str())
+		}
+	}
+	return nil
+}
+
+func (r *Range) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			r.Topic = f.str()
+		case 2:
+			f.id(&r.TopicID)
+		case 3:
+			r.Partition = int32(f.n)
+		case 4:
+			r.First = int64(f.n)
+		case 5:
+			r.Last = int64(f.n)
+		case 6:
+			r.Records = int64(f.n)
+		case 7:
+			r.Events = int64(f.n)
+		case 8:
+			r.DeadLetters = int64(f.n)
+		case 9:
+			r.Empty = int64(f.n)
+		}
+	}
+	return nil
+}
+
+func (c *Control) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			c.Number = uint32(f.n)
+		case 2:
+			c.Policy = f.str()
+		}
+	}
+	return nil
+}

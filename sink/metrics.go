@@ -1,0 +1,54 @@
+package sink
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metrics of the sink. Labels are names of topics, tables and counters, all
+// known beforehand.
+type metrics struct {
+	records     *prometheus.CounterVec       // by topic
+	rows        *prometheus.CounterVec       // by table
+	events      *prometheus.CounterVec       // records of parcel.events by kind, as in the table blocks
+	kinds       [counters]prometheus.Counter // those of events
+	badRecords  *prometheus.CounterVec       // by topic
+	insert      *prometheus.HistogramVec
+	failures    *prometheus.CounterVec // by table
+	commitFails prometheus.Counter
+	buffered    prometheus.Gauge
+	up          prometheus.Gauge
+}
+
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "scantrail", Subsystem: "sink", Name: name, Help: help}, labels)
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "scantrail", Subsystem: "sink", Name: name, Help: help})
+	}
+	m := &metrics{
+		records:    counter("records_total", "Records read.", "topic"),
+		rows:       counter("rows_total", "Rows written, repeated ones included.", "table"),
+		events:     counter("events_total", "Records of parcel.events by kind.", "kind"),
+		badRecords: counter("bad_records_total", "Records that could not be read: in data_gaps.", "topic"),
+		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "scantrail", Subsystem: "sink", Name: "insert_seconds", Help: "Time of one successful insert.",
+			Buckets: []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
+		}, []string{"table"}),
+		failures: counter("insert_failures_total", "Inserts that failed and are repeated.", "table"),
+		commitFails: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "scantrail", Subsystem: "sink", Name: "commit_failures_total", Help: "Offset commits that failed and are repeated."}),
+		buffered: gauge("buffered_rows", "Rows in memory that are not written yet."),
+		up:       gauge("clickhouse_up", "1 while inserts succeed."),
+	}
+	for c, name := range counterNames {
+		m.kinds[c] = m.events.WithLabelValues(name)
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.events, m.badRecords, m.insert, m.failures, m.commitFails, m.buffered, m.up} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}

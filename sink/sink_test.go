@@ -1,0 +1,499 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"scantrail/schemas"
+	"scantrail/sink/chdb/chdbtest"
+)
+
+// kafka is an in-process broker with the sink's topics.
+type kafka struct {
+	*kfake.Cluster
+	t      testing.TB
+	client *kgo.Client
+	adm    *kadm.Client
+}
+
+func startKafka(t testing.TB, partitions int32) *kafka {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1),
+		kfake.SeedTopics(partitions, schemas.EventsTopic), kfake.SeedTopics(1, schemas.AlertsTopic, schemas.DeadLettersTopic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return &kafka{c, t, client, kadm.NewClient(client)}
+}
+
+// put appends values to a partition of a topic.
+func (k *kafka) put(topic string, partition int32, values ...[]byte) {
+	k.t.Helper()
+	records := make([]*kgo.Record, len(values))
+	for i, v := range values {
+		records[i] = &kgo.Record{Topic: topic, Partition: partition, Value: v}
+	}
+	if err := k.client.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// every calls f until it returns true.
+func every(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now(); !f(); <-tick.C {
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("after 30 s still waiting until %s", what)
+		}
+	}
+}
+
+// committed returns what the sink's group has committed, -1 for nothing.
+func (k *kafka) committed(topic string, partition int32) kadm.Offset {
+	k.t.Helper()
+	offsets, err := k.adm.FetchOffsets(context.Background(), schemas.SinkGroup)
+	if err != nil {
+		return kadm.Offset{At: -1}
+	}
+	o, ok := offsets.Lookup(topic, partition)
+	if !ok {
+		return kadm.Offset{At: -1}
+	}
+	return o.Offset
+}
+
+func (k *kafka) waitCommitted(topic string, partition int32, offset int64) {
+	k.t.Helper()
+	every(k.t, fmt.Sprintf("%s/%d is committed up to %d", topic, partition, offset),
+		func() bool { return k.committed(topic, partition).At >= offset })
+}
+
+// logs keeps what is logged.
+type logs struct{ lines chan string }
+
+func newLogs() *logs { return &logs{make(chan string, 1000)} }
+
+func (l *logs) Write(b []byte) (int, error) {
+	select {
+	case l.lines <- string(b):
+	default:
+	}
+	return len(b), nil
+}
+
+// wait returns the first line that contains text.
+func (l *logs) wait(t testing.TB, text string) string {
+	t.Helper()
+	for timeout := time.After(30 * time.Second); ; {
+		select {
+		case line := <-l.lines:
+			if strings.Contains(line, text) {
+				return line
+			}
+		case <-timeout:
+			t.Fatalf("after 30 s nothing logged that contains %q", text)
+		}
+	}
+}
+
+// config returns the configuration of a sink that flushes quickly.
+func (k *kafka) config(conn driver.Conn) Config {
+	return Config{
+		Kafka:      []kgo.Opt{kgo.SeedBrokers(k.ListenAddrs()...), kgo.FetchMaxWait(20 * time.Millisecond)},
+		ClickHouse: conn, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		FlushInterval: 20 * time.Millisecond, RetryMin: time.Millisecond, RetryMax: 20 * time.Millisecond,
+	}
+}
+
+// start runs a sink and returns what stops it and returns its error.
+func start(t testing.TB, cfg Config) (stop func() error) {
+	t.Helper()
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+var receivedAt = time.Date(2026, 10, 30, 12, 0, 0, 0, time.UTC).UnixMilli()
+
+// event returns the record of the i-th scan of the test.
+func event(i int) schemas.Record {
+	number := fmt.Sprintf("LX%09dCN", i%50)
+	return schemas.Record{Kind: schemas.KindEvent, Event: schemas.Event{
+		ParcelID: schemas.ParcelID(number), FactID: schemas.Hash(fmt.Appendf(nil, "fact %d", i)),
+		Carrier: "yunexpress", TrackingNumber: number, OccurredAt: receivedAt - 36e5, OccurredAtRaw: "2026-10-30T19:00:00",
+		OffsetMinutes: 480, TZSource: schemas.TZExplicitOffset, Milestone: schemas.Accepted, Physical: true, Progress: true,
+		Rule: "code:PU", RawCode: "PU", RawText: "Picked up", Country: "CN", City: "SHENZHEN", OriginCountry: "CN", DestinationCountry: "US",
+		Topic: "scans.raw.yunexpress", TopicID: schemas.ID{7}, Partition: 1, Offset: int64(i), ReceivedAt: receivedAt + int64(i), MappingVersion: 3,
+	}}
+}
+
+func encode(records ...schemas.Record) [][]byte {
+	var e schemas.Encoder
+	var values [][]byte
+	for i := range records {
+		values = append(values, e.Append(nil, &records[i]))
+	}
+	return values
+}
+
+func tick(at int64) schemas.Record {
+	return schemas.Record{Kind: schemas.KindTick, Tick: schemas.Tick{At: at}}
+}
+
+func TestSinkEndToEnd(t *testing.T) {
+	k, conn := startKafka(t, 2), migrated(t)
+	november := event(3)
+	november.Event.ReceivedAt = receivedAt + 10*864e5
+	copied := event(4)
+	copied.Forwarded = true
+	k.put(schemas.EventsTopic, 0, encode(tick(receivedAt), event(0), event(1), november, copied,
+		schemas.Record{Kind: schemas.KindOrder, Order: schemas.OrderFact{OrderID: "SO-1", ShopID: "shop", Kind: schemas.OrderCreated}},
+		schemas.Record{Kind: schemas.KindAlias, Alias: schemas.Alias{TrackingNumber: "LX000000000CN", OtherNumber: "YT1000000001", Carrier: "yunexpress"}},
+		schemas.Record{Kind: schemas.KindRange, Range: schemas.Range{Topic: "scans.raw.yunexpress", TopicID: schemas.ID{7}, Partition: 1, Last: 3, Records: 4, Events: 3, Empty: 1}},
+		schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: 1, Policy: schemas.DefaultPolicy()}})...)
+	k.put(schemas.EventsTopic, 0, []byte("\x0f\xff\xff"), nil)
+	k.put(schemas.EventsTopic, 1, encode(event(5), tick(receivedAt+5000))...)
+	alert := schemas.Alert{AlertID: schemas.ID{1}, Home: schemas.ID{2}, Version: 5, Rule: schemas.RuleGap48h, Status: schemas.AlertOpen, Level: 1,
+		TrackingNumber: "LX000000000CN", AnchorAt: receivedAt - 48*36e5, OpenedAt: receivedAt, ChangedAt: receivedAt}
+	resolved := alert
+	resolved.Version, resolved.Status, resolved.EndedAt = 9, schemas.AlertResolved, receivedAt
+	k.put(schemas.AlertsTopic, 0, schemas.AppendAlertJSON(nil, &resolved), schemas.AppendAlertJSON(nil, &alert), []byte("{}"))
+	dead := schemas.DeadLetter{Reason: "not_json", Carrier: "yunexpress", EventIndex: -1, Topic: "scans.raw.yunexpress",
+		TopicID: schemas.ID{7}, Partition: 1, Offset: 3, ReceivedAt: receivedAt, Raw: []byte(strings.Repeat("\xff", deadLetterBytes+1))}
+	record := &kgo.Record{Topic: schemas.DeadLettersTopic, Value: dead.Raw}
+	for _, h := range dead.Headers() {
+		record.Headers = append(record.Headers, kgo.RecordHeader(h))
+	}
+	if err := k.client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+
+	registry := prometheus.NewRegistry()
+	cfg := k.config(conn)
+	cfg.Metrics = registry
+	stop := start(t, cfg)
+	k.waitCommitted(schemas.EventsTopic, 0, 11)
+	k.waitCommitted(schemas.EventsTopic, 1, 2)
+	k.waitCommitted(schemas.AlertsTopic, 0, 3)
+	k.waitCommitted(schemas.DeadLettersTopic, 0, 1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	for query, want := range map[string]string{
+		"SELECT toString(groupArray((partition, offset, toString(received_at), milestone, milestone_no, tz_source, source_offset))) FROM (SELECT * FROM scans FINAL ORDER BY partition, offset)": "[(0,1,'2026-10-30 12:00:00.000','accepted',20,'explicit_offset',0),(0,2,'2026-10-30 12:00:00.001','accepted',20,'explicit_offset',1)," +
+			"(0,3,'2026-11-09 12:00:00.000','accepted',20,'explicit_offset',3),(1,0,'2026-10-30 12:00:00.005','accepted',20,'explicit_offset',5)]",
+		"SELECT toString(groupUniqArray((raw_text, occurred_at_raw))) FROM scan_texts FINAL":                                                                                                                                   "[('Picked up','2026-10-30T19:00:00')]",
+		"SELECT toString(groupArray((tracking_number, other_number, version))) FROM aliases FINAL":                                                                                                                             "[('LX000000000CN','YT1000000001',6)]",
+		"SELECT toString(groupArray((topic, partition, bucket, last_offset, records, events, dead_letters, empty))) FROM ranges FINAL":                                                                                         "[('scans.raw.yunexpress',1,0,3,4,3,0,1)]",
+		"SELECT toString(groupArray((reason, partition, offset, event_index, length(raw), raw_bytes))) FROM dead_letters FINAL":                                                                                                fmt.Sprintf("[('not_json',1,3,-1,%d,%d)]", deadLetterBytes, deadLetterBytes+1),
+		"SELECT toString(groupArray((status, version, toString(ended_at)))) FROM alerts_current":                                                                                                                               "[('resolved',9,'2026-10-30 12:00:00.000')]",
+		"SELECT toString(groupArray((status, version))) FROM (SELECT * FROM alert_transitions FINAL ORDER BY version)":                                                                                                         "[('open',5),('resolved',9)]",
+		"SELECT toString(groupArray((topic, partition, first_offset, last_offset, kind))) FROM (SELECT * FROM data_gaps FINAL ORDER BY topic)":                                                                                 "[('parcel.alerts',0,2,2,'undecodable'),('parcel.events',0,9,9,'undecodable')]",
+		"SELECT toString(groupArray((partition, bucket, last_offset, records, scans, orders, aliases, ticks, ranges, controls, forwarded, unknown, undecodable, holes))) FROM (SELECT * FROM blocks FINAL ORDER BY partition)": "[(0,0,10,11,3,1,1,1,1,1,1,1,1,0),(1,0,1,2,1,0,0,1,0,0,0,0,0,0)]",
+		"SELECT toString(clock) FROM log_clock":      "2026-10-30 12:00:00.000",
+		"SELECT toString(count()) FROM audit_blocks": "0",
+		"SELECT toString(count()) FROM parcel_trail WHERE tracking_number = 'LX000000005CN' AND raw_text = 'Picked up'": "1",
+		"SELECT toString((carrier, scans_28d, dead_letters_28d, lag_p50_secs)) FROM feed_health":                        "('yunexpress',4,1,3600)",
+	} {
+		if got := one[string](t, conn, query); got != want {
+			t.Errorf("%s\n is %s\nwant %s", query, got, want)
+		}
+	}
+	if n := series(t, registry, "scantrail_sink_rows_total"); n < 8 {
+		t.Errorf("%d tables in scantrail_sink_rows_total, want at least 8", n)
+	}
+}
+
+// series returns the number of series of a metric.
+func series(t *testing.T, r *prometheus.Registry, name string) int {
+	t.Helper()
+	families, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return len(f.GetMetric())
+		}
+	}
+	return 0
+}
+
+// checkExact fails unless the first n records of partition 0, of which every
+// third is a tick, are in ClickHouse exactly once, and the ledger chains.
+func checkExact(t *testing.T, conn driver.Conn, n int) {
+	t.Helper()
+	want := uint64(n - (n+2)/3)
+	for _, query := range []string{
+		"SELECT count() FROM scans FINAL",
+		"SELECT uniqExact(fact_id) FROM scans",
+		"SELECT uniqExact(source_topic_id, source_partition, source_offset, event_index) FROM scans FINAL",
+		"SELECT sum(scans) FROM blocks FINAL",
+	} {
+		if got := one[uint64](t, conn, query); got != want {
+			t.Errorf("%s is %d, want %d", query, got, want)
+		}
+	}
+	if got := one[uint64](t, conn, "SELECT sum(records) FROM blocks FINAL"); got != uint64(n) {
+		t.Errorf("ledger holds %d records, want %d", got, n)
+	}
+	if got := one[uint64](t, conn, "SELECT max(last_offset) FROM blocks FINAL"); got != uint64(n-1) {
+		t.Errorf("ledger ends at %d, want %d", got, n-1)
+	}
+	if got := one[string](t, conn, "SELECT toString(groupArray(tuple(*))) FROM audit_blocks"); got != "[]" {
+		t.Errorf("audit_blocks: %s", got)
+	}
+}
+
+// mixed returns n records from the i-th on, every third of them a tick.
+func mixed(i, n int) [][]byte {
+	var e schemas.Encoder
+	values := make([][]byte, n)
+	for j := range values {
+		r := event(i + j)
+		if (i+j)%3 == 0 {
+			r = tick(receivedAt + int64(i+j))
+		}
+		values[j] = e.Append(nil, &r)
+	}
+	return values
+}
+
+func TestSinkCrashBeforeCommit(t *testing.T) {
+	k, conn := startKafka(t, 1), migrated(t)
+	k.put(schemas.EventsTopic, 0, mixed(0, 30_000)...)
+	stop := start(t, k.config(conn))
+	k.waitCommitted(schemas.EventsTopic, 0, 30_000)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	// Rows are written, and the process is gone before its offsets are.
+	fault := k.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+	k.put(schemas.EventsTopic, 0, mixed(30_000, 50_000)...)
+	registry := prometheus.NewRegistry()
+	cfg := k.config(conn)
+	cfg.Metrics, cfg.ShutdownTimeout = registry, 50*time.Millisecond
+	stop = start(t, cfg)
+	every(t, "all rows are written", func() bool {
+		return one[uint64](t, conn, "SELECT max(last_offset) FROM blocks") == 79_999
+	})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if at := k.committed(schemas.EventsTopic, 0).At; at != 30_000 {
+		t.Fatalf("committed %d in spite of the fault, want 30000", at)
+	}
+	fault.Remove()
+	k.put(schemas.EventsTopic, 0, mixed(80_000, 60_000)...)
+	stop = start(t, k.config(conn))
+	k.waitCommitted(schemas.EventsTopic, 0, 140_000)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	checkExact(t, conn, 140_000)
+}
+
+func TestSinkWithoutMetadata(t *testing.T) {
+	k, conn := startKafka(t, 1), migrated(t)
+	k.put(schemas.EventsTopic, 0, mixed(0, 70_000)...)
+	stop := start(t, k.config(conn))
+	k.waitCommitted(schemas.EventsTopic, 0, 70_000)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	// As after a tool that sets a group's offsets: the text is gone.
+	var offsets kadm.Offsets
+	offsets.AddOffset(schemas.EventsTopic, 0, 68_000, -1)
+	if err := k.adm.CommitAllOffsets(t.Context(), schemas.SinkGroup, offsets); err != nil {
+		t.Fatal(err)
+	}
+	k.put(schemas.EventsTopic, 0, mixed(70_000, 10)...)
+	stop = start(t, k.config(conn))
+	k.waitCommitted(schemas.EventsTopic, 0, 70_010)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	checkExact(t, conn, 70_010)
+}
+
+func TestSinkRebalance(t *testing.T) {
+	k, conn := startKafka(t, 1), migrated(t)
+	var stops []func() error
+	for i := range 6 { // one more member each time, and the oldest one leaves
+		stops = append(stops, start(t, k.config(conn)))
+		k.put(schemas.EventsTopic, 0, mixed(i*15_000, 15_000)...)
+		if i > 0 {
+			if err := stops[i-1](); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	k.waitCommitted(schemas.EventsTopic, 0, 90_000)
+	checkExact(t, conn, 90_000)
+}
+
+func TestSinkClickHouseAway(t *testing.T) {
+	k, direct := startKafka(t, 1), migrated(t)
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := reserved.Addr().String()
+	reserved.Close()
+	conn, err := Open(Options{URLs: []string{"http://" + addr}, Database: one[string](t, direct, "SELECT currentDatabase()")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	k.put(schemas.EventsTopic, 0, mixed(0, 300)...)
+	log, cfg := newLogs(), k.config(conn)
+	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	stop := start(t, cfg)
+	line := log.wait(t, "takes no inserts")
+	if !strings.Contains(line, "start it, or check its URL") {
+		t.Errorf("the log does not say what to do: %s", line)
+	}
+	if at := k.committed(schemas.EventsTopic, 0).At; at != -1 {
+		t.Errorf("committed %d while nothing was written", at)
+	}
+	if g := k.GroupInfo(schemas.SinkGroup); g == nil || len(g.Members) != 1 {
+		t.Errorf("group is %+v, want one member", g)
+	}
+	proxy(t, addr, chdbtest.Start(t))
+	log.wait(t, "takes inserts again")
+	k.waitCommitted(schemas.EventsTopic, 0, 300)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	checkExact(t, direct, 300)
+}
+
+// proxy forwards connections to addr until t ends.
+func proxy(t *testing.T, addr, to string) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			go func() { io.Copy(out, in); out.Close() }()
+			go func() { io.Copy(in, out); in.Close() }()
+		}
+	}()
+}
+
+func TestSinkSchemaMissing(t *testing.T) {
+	k, conn := startKafka(t, 1), openTest(t)
+	k.put(schemas.EventsTopic, 0, mixed(0, 30)...)
+	log, cfg := newLogs(), k.config(conn)
+	cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	stop := start(t, cfg)
+	if line := log.wait(t, "takes no inserts"); !strings.Contains(line, "run scantrail migrate") {
+		t.Errorf("the log does not say what to do: %s", line)
+	}
+	if _, err := Migrate(t.Context(), conn, MigrateOptions{Now: migratedAt}); err != nil {
+		t.Fatal(err)
+	}
+	k.waitCommitted(schemas.EventsTopic, 0, 30)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	checkExact(t, conn, 30)
+}
+
+func TestSinkRetention(t *testing.T) {
+	k, conn := startKafka(t, 1), migrated(t)
+	k.put(schemas.EventsTopic, 0, mixed(0, 10)...)
+	stop := start(t, k.config(conn))
+	k.waitCommitted(schemas.EventsTopic, 0, 10)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	k.put(schemas.EventsTopic, 0, mixed(10, 140_000)...)
+	var upTo kadm.Offsets
+	upTo.AddOffset(schemas.EventsTopic, 0, 100_000, -1)
+	if _, err := k.adm.DeleteRecords(t.Context(), upTo); err != nil {
+		t.Fatal(err)
+	}
+
+	s, err := New(k.config(conn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gone *RetentionError
+	if err := s.Run(t.Context()); !errors.As(err, &gone) {
+		t.Fatalf("Run returned %v, want a RetentionError", err)
+	}
+	if want := (RetentionError{schemas.EventsTopic, 0, 10, 100_000}); *gone != want {
+		t.Errorf("error is %+v, want %+v", *gone, want)
+	}
+
+	cfg := k.config(conn)
+	cfg.AcceptGaps = true
+	stop = start(t, cfg)
+	k.waitCommitted(schemas.EventsTopic, 0, 140_010)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	got := one[string](t, conn, "SELECT toString(groupArray((topic, partition, first_offset, last_offset, kind))) FROM data_gaps FINAL")
+	if want := "[('parcel.events',0,10,99999,'hole')]"; got != want {
+		t.Errorf("data_gaps is %s, want %s", got, want)
+	}
+	got = one[string](t, conn, "SELECT toString(groupArray((bucket, last_offset, records, holes))) FROM (SELECT * FROM blocks FINAL ORDER BY bucket)")
+	if want := "[(0,65535,10,65526),(65536,131071,31072,34464),(131072,140009,8938,0)]"; got != want {
+		t.Errorf("blocks is %s, want %s", got, want)
+	}
+	if n := one[uint64](t, conn, "SELECT count() FROM audit_blocks"); n != 0 {
+		t.Errorf("audit_blocks has %d rows, want none", n)
+	}
+}
