@@ -4,7 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"scantrail/schemas"
 )
@@ -46,6 +49,14 @@ func (w *benchWorld) scan(i, k int) *schemas.Record {
 	e.Milestone, e.Physical, e.Progress, e.MappingVersion = m, m.Physical(), m.Progress(), 3
 	e.OriginCountry, e.DestinationCountry = "CN", "GB"
 	return &w.r
+}
+
+// batch makes the scans from i on, spread over the parcels.
+func (w *benchWorld) batch(dst []schemas.Record, i int) {
+	for k := range dst {
+		dst[k] = *w.scan((i+k)*7919%w.n, 12+(i+k)/w.n)
+		dst[k].Event.TrackingNumber = strings.Clone(dst[k].Event.TrackingNumber)
+	}
 }
 
 var facilities = func() (f [500]string) {
@@ -116,12 +127,20 @@ func benchmarkApply(b *testing.B, tickEvery int) {
 	m, w := filled(b, *parcelsFlag, false)
 	var out Output
 	tick := tickAt(0)
+	batch := make([]schemas.Record, 50_000)
 	b.ReportAllocs()
 	b.ResetTimer()
+	var making time.Duration
+	began := cpuTime()
 	for i := range b.N {
-		b.StopTimer()
-		r := w.scan(i*7919%w.n, 12+i/w.n)
-		b.StartTimer()
+		if i%len(batch) == 0 {
+			b.StopTimer()
+			from := cpuTime()
+			w.batch(batch, i)
+			making += cpuTime() - from
+			b.StartTimer()
+		}
+		r := &batch[i%len(batch)]
 		out.Reset()
 		if err := m.Apply(m.Offset()+1, r, &out); err != nil {
 			b.Fatal(err)
@@ -133,17 +152,27 @@ func benchmarkApply(b *testing.B, tickEvery int) {
 			}
 		}
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "facts/s")
+	b.ReportMetric(float64((cpuTime()-began-making).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// cpuTime is what this process has used: on a machine that others use too, it
+// says more than the time that has passed.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkDue fires the at-risk deadline of every parcel.
 func BenchmarkDue(b *testing.B) {
 	var out Output
-	alerts, spent := 0, 0.0
+	alerts, spent := 0, time.Duration(0)
 	for range b.N {
 		b.StopTimer()
 		m, _ := filled(b, *parcelsFlag, false)
-		before := b.Elapsed()
+		before := cpuTime()
 		b.StartTimer()
 		tick := tickAt(0)
 		for end := m.Clock() + 40*3600_000; m.Clock() < end; {
@@ -154,15 +183,16 @@ func BenchmarkDue(b *testing.B) {
 			}
 			alerts += len(out.Alerts)
 		}
-		spent += float64((b.Elapsed() - before).Nanoseconds())
+		spent += cpuTime() - before
 	}
-	b.ReportMetric(spent/float64(max(alerts, 1)), "ns/alert")
+	b.ReportMetric(float64(spent.Nanoseconds())/float64(max(alerts, 1)), "cpu-ns/alert")
 }
 
 func BenchmarkSnapshot(b *testing.B) {
 	m, _ := filled(b, *parcelsFlag, true)
 	size := 0
 	b.ResetTimer()
+	began := cpuTime()
 	for range b.N {
 		size = 0
 		if err := m.WriteSnapshot(900_000, func(c []byte) error { size += len(c); return nil }); err != nil {
@@ -170,17 +200,18 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(size)/float64(*parcelsFlag), "B/parcel")
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(*parcelsFlag), "ns/parcel")
+	b.ReportMetric(float64((cpuTime()-began).Nanoseconds())/float64(b.N)/float64(*parcelsFlag), "cpu-ns/parcel")
 }
 
 func BenchmarkRestore(b *testing.B) {
 	m, _ := filled(b, *parcelsFlag, true)
 	chunks := snapshotOf(b, m, 900_000)
 	b.ResetTimer()
+	began := cpuTime()
 	for range b.N {
 		restored(b, 0, 1, chunks)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(*parcelsFlag), "ns/parcel")
+	b.ReportMetric(float64((cpuTime()-began).Nanoseconds())/float64(b.N)/float64(*parcelsFlag), "cpu-ns/parcel")
 }
 
 func BenchmarkRows(b *testing.B) {

@@ -12,6 +12,7 @@ type metrics struct {
 	badRecords  *prometheus.CounterVec       // by topic
 	insert      *prometheus.HistogramVec
 	failures    *prometheus.CounterVec // by table
+	lag         *prometheus.GaugeVec   // by topic
 	commitFails prometheus.Counter
 	buffered    prometheus.Gauge
 	up          prometheus.Gauge
@@ -36,6 +37,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		failures: counter("insert_failures_total", "Inserts that failed and are repeated.", "table"),
 		commitFails: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: "scantrail", Subsystem: "sink", Name: "commit_failures_total", Help: "Offset commits that failed and are repeated."}),
+		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "scantrail", Subsystem: "sink", Name: "lag_records", Help: "Records of the own partitions that are not read yet, as of the last flush."}, []string{"topic"}),
 		buffered: gauge("buffered_rows", "Rows in memory that are not written yet."),
 		up:       gauge("clickhouse_up", "1 while inserts succeed."),
 	}
@@ -45,7 +48,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.records, m.rows, m.events, m.badRecords, m.insert, m.failures, m.commitFails, m.buffered, m.up} {
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.events, m.badRecords, m.insert, m.failures, m.lag, m.commitFails, m.buffered, m.up} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"scantrail/schemas"
+	"scantrail/sink/chdb/chdbtest"
 )
 
 // ms returns the Unix milliseconds of a time in October 2026, or 0 for "".
@@ -96,16 +99,54 @@ func TestInsertOrders(t *testing.T) {
 	}
 }
 
-func BenchmarkInsertParcels(b *testing.B) {
-	ctx, conn := b.Context(), migrated(b)
-	w := NewRows(conn)
-	rows := parcelRows(100_000, 0)
-	b.ReportAllocs()
-	start := time.Now()
-	for b.Loop() {
-		if err := w.InsertParcels(ctx, rows); err != nil {
-			b.Fatal(err)
+// All ways to ClickHouse write the same.
+func TestInsertWays(t *testing.T) {
+	direct := migrated(t)
+	database, addr := one[string](t, direct, "SELECT currentDatabase()"), chdbtest.Start(t)
+	lz4, err := Open(Options{URLs: []string{"http://" + addr}, Database: database, Compression: "lz4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lz4.Close()
+	rows := parcelRows(1000, 0)
+	rows[3].Carriers, rows[4].Carriers, rows[4].EndedAt = nil, []string{"", "ü"}, rows[4].OpenedAt
+	var want string
+	for name, conn := range map[string]driver.Conn{"http": direct, "batch": compressing{direct}, "lz4": lz4} {
+		if err := direct.Exec(t.Context(), "TRUNCATE TABLE parcels"); err != nil {
+			t.Fatal(err)
+		}
+		if err := NewRows(conn).InsertParcels(t.Context(), rows); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := one[string](t, direct, "SELECT hex(SHA256(toString(groupArray(tuple(*))))) FROM (SELECT * FROM parcels ORDER BY tracking_number)")
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Errorf("%s writes other rows", name)
 		}
 	}
-	b.ReportMetric(float64(b.N)*float64(len(rows))/time.Since(start).Seconds(), "rows/s")
+}
+
+func BenchmarkInsertParcels(b *testing.B) {
+	for _, batches := range []bool{false, true} {
+		b.Run(map[bool]string{false: "encoded", true: "batch"}[batches], func(b *testing.B) {
+			conn := migrated(b)
+			if batches {
+				conn = compressing{conn}
+			}
+			w, rows := NewRows(conn), parcelRows(100_000, 0)
+			b.ReportAllocs()
+			cpu := cpuTime(b)
+			for b.Loop() {
+				if err := w.InsertParcels(b.Context(), rows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			n := float64(b.N) * float64(len(rows))
+			b.ReportMetric(n/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(float64(cpuTime(b)-cpu)/n, "cpu-ns/row")
+		})
+	}
 }

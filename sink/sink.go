@@ -111,7 +111,7 @@ func (s *Sink) Run(ctx context.Context) error {
 	defer client.Close()
 	r := &run{
 		Sink: s, client: client, members: m, pending: newPending(s.metrics),
-		next: map[topicPartition]kgo.EpochOffset{},
+		next: map[topicPartition]kgo.EpochOffset{}, lag: map[topicPartition]int64{}, fetchErrs: map[topicPartition]string{},
 	}
 	err = r.loop(ctx)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
@@ -144,6 +144,8 @@ type run struct {
 	pending *pending
 
 	next        map[topicPartition]kgo.EpochOffset // first offsets not read
+	lag         map[topicPartition]int64           // records that lie beyond
+	fetchErrs   map[topicPartition]string          // what was last logged
 	uncommitted bool
 	flushAt     time.Time // when what waits must be written; zero while nothing waits
 	down        string    // the remedy last logged, while ClickHouse does not take inserts
@@ -213,8 +215,9 @@ func (r *run) consume(ctx context.Context, fetches kgo.Fetches) (err error) {
 			}
 		}
 		r.metrics.records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
-		last := p.Records[len(p.Records)-1]
-		r.next[topicPartition{p.Topic, p.Partition}] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
+		last, tp := p.Records[len(p.Records)-1], topicPartition{p.Topic, p.Partition}
+		r.next[tp] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
+		r.lag[tp] = p.HighWatermark - last.Offset - 1
 		r.uncommitted = true
 	})
 	return err
@@ -231,7 +234,10 @@ func (r *run) fetchError(ctx context.Context, topic string, partition int32, err
 	case errors.As(err, &loss), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
 		return fmt.Errorf("sink: %s/%d: %w (the topic lost records or was created anew: it needs a new generation and new tables)", topic, partition, err)
 	}
-	r.cfg.Log.Warn("sink: cannot fetch, trying again", "topic", topic, "partition", partition, "error", err)
+	if p := (topicPartition{topic, partition}); r.fetchErrs[p] != err.Error() { // once for each change
+		r.fetchErrs[p] = err.Error()
+		r.cfg.Log.Warn("sink: cannot fetch, trying again", "topic", topic, "partition", partition, "error", err)
+	}
 	return nil
 }
 
@@ -274,9 +280,23 @@ func (r *run) flush(ctx context.Context) error {
 		r.down = ""
 	}
 	r.metrics.up.Set(1)
+	r.setLag()
 	r.flushAt = time.Time{}
 	r.commit(ctx)
 	return nil
+}
+
+// setLag publishes how many records of the own partitions are not read yet.
+func (r *run) setLag() {
+	sums := map[string]int64{schemas.EventsTopic: 0, schemas.AlertsTopic: 0, schemas.DeadLettersTopic: 0}
+	for p, n := range r.lag {
+		if r.members.owns(p) {
+			sums[p.topic] += max(n, 0)
+		}
+	}
+	for topic, n := range sums {
+		r.metrics.lag.WithLabelValues(topic).Set(float64(n))
+	}
 }
 
 // pause waits before the next attempt of an insert: twice as long each time,

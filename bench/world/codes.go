@@ -108,6 +108,8 @@ var codes = [feeds][]code{
 	usps: {
 		{schemas.LabelCreated, "GX", "Shipping Label Created, USPS Awaiting Item", ""},
 		{schemas.DestinationFacilityArrived, "10", "Arrived at USPS Regional Destination Facility", ""},
+		{schemas.DestinationFacilityArrived, "A1", "Arrived at USPS Regional Facility", ""},
+		{schemas.DestinationFacilityDeparted, "T1", "Departed USPS Regional Facility", ""},
 		{schemas.InTransit, "TL", "In Transit to Next Facility", ""},
 		{schemas.DeliveryFacilityArrived, "07", "Arrived at Post Office", ""},
 		{schemas.OutForDelivery, "OF", "Out for Delivery", ""},
@@ -191,23 +193,28 @@ func codeOf(f feed, i uint8) *code {
 	return &codes[f][i]
 }
 
+// span is where a feed's codes for one milestone stand in codes: side by side.
+type span struct{ first, n uint8 }
+
+// spans is never changed.
+var spans = func() (all [feeds][schemas.Info + 1]span) {
+	for f := range codes {
+		for i, c := range codes[f] {
+			s := &all[f][c.milestone]
+			if s.n++; s.n == 1 {
+				s.first = uint8(i)
+			}
+		}
+	}
+	return all
+}()
+
 // pick returns one of the feed's codes for a milestone, and false when the feed
 // never reports it.
 func pick(f feed, m schemas.Milestone, r *random) (uint8, bool) {
-	first, n := 0, 0
-	for i := range codes[f] {
-		if codes[f][i].milestone == m {
-			if n == 0 {
-				first = i
-			}
-			n++
-		}
+	s := spans[f][m]
+	if s.n < 2 {
+		return s.first, s.n == 1
 	}
-	if n == 0 {
-		return 0, false
-	}
-	if n > 1 {
-		first += r.below(n)
-	}
-	return uint8(first), true
+	return s.first + uint8(r.below(int(s.n))), true
 }

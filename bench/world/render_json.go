@@ -161,7 +161,7 @@ func (o *output) usps(e emission) {
 	o.number()
 	o.s(`","destinationCity":"`, dest.city, `","destinationState":"`, dest.region, `","destinationZIP":"`, dest.postcode,
 		`","emailEnabled":"true","kahalaIndicator":"false","mailClass":"First-Class Package International Service",`+
-			`"mailType":"INT","serviceTypeCode":"346","status":"`, status, `","statusCategory":"In Transit",`+
+			`"mailType":"INT","originCountry":"CN","serviceTypeCode":"346","status":"`, status, `","statusCategory":"In Transit",`+
 			`"tableCode":"T","uniqueMailPieceID":"`)
 	o.b = appendDigits(o.b, uint64(p.index), 9)
 	o.s(`","trackingEvents":[`)

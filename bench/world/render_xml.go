@@ -10,7 +10,7 @@ func (o *output) uspsXML(e emission) {
 	o.number()
 	o.s(`"><Class>First-Class Package International Service</Class><DestinationCity>`, dest.city,
 		`</DestinationCity><DestinationState>`, dest.region, `</DestinationState><DestinationZip>`, dest.postcode,
-		`</DestinationZip><StatusCategory>In Transit</StatusCategory>`)
+		`</DestinationZip><DestinationCountryCode>US</DestinationCountryCode><OriginCountryCode>CN</OriginCountryCode><StatusCategory>In Transit</StatusCategory>`)
 	p.scansOf(e, func(i int, s *scan) {
 		tag := "TrackDetail"
 		if i == 0 {

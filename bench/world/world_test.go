@@ -227,6 +227,18 @@ func TestEnoughOfEach(t *testing.T) {
 	}
 }
 
+func TestCodesOfAMilestoneStandTogether(t *testing.T) {
+	for f := range codes {
+		for m, s := range spans[f] {
+			for i := range s.n {
+				if c := codes[f][s.first+i]; int(c.milestone) != m {
+					t.Errorf("%s: %s stands among the codes of milestone %d", feedNames[f], c.code, m)
+				}
+			}
+		}
+	}
+}
+
 func TestNoiseOff(t *testing.T) {
 	w := New(Config{Parcels: 800, WrongZone: -1, Late: -1, Duplicates: -1, Cumulative: -1, Unmapped: -1, Rubbish: -1, Outages: -1})
 	truth := w.Truth()

@@ -152,6 +152,11 @@ func (d *demo) play(ctx context.Context, servers *embedded) error {
 		return err
 	}
 	report.print(d.out)
+	if d.flags.verbose {
+		for _, line := range report.wrong {
+			fmt.Fprintln(os.Stderr, line)
+		}
+	}
 	if d.flags.report != "" {
 		if err := report.write(d.flags.report); err != nil {
 			return err

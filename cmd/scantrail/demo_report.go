@@ -93,11 +93,12 @@ func (d *demo) makeReport(ctx context.Context) (*report, error) {
 
 func (d *demo) shopScores(ctx context.Context, r *report) error {
 	rows, err := d.pipeline.rows.Query(ctx, `
-		SELECT shop_id, any(m), sum(n), sum(completeness_sum) / nullIf(sum(counted), 0), avgWeighted(lts, counted)
-		FROM (SELECT shop_id, week, toString(market) AS m, parcels AS n, completeness_sum, counted_parcels AS counted FROM completeness_shop) AS c
-		JOIN (SELECT shop_id, week, lts FROM lts_weekly WHERE lts IS NOT NULL) AS l USING (shop_id, week)
-		WHERE shop_id != '' AND counted > 0
-		GROUP BY shop_id ORDER BY shop_id`)
+		SELECT c.shop, m.market, c.parcels, c.completeness, l.lts
+		FROM (SELECT shop_id AS shop, sum(parcels) AS parcels, sum(completeness_sum) / nullIf(sum(counted_parcels), 0) AS completeness
+			FROM completeness_shop GROUP BY shop_id) AS c
+		LEFT JOIN (SELECT shop_id AS shop, avgWeightedIf(lts, counted_parcels, lts IS NOT NULL) AS lts FROM lts_weekly GROUP BY shop_id) AS l ON l.shop = c.shop
+		JOIN (SELECT shop_id AS shop, toString(any(market)) AS market FROM orders FINAL GROUP BY shop_id) AS m ON m.shop = c.shop
+		ORDER BY c.shop`)
 	if err != nil {
 		return fmt.Errorf("report: shops: %w", err)
 	}

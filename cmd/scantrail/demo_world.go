@@ -75,10 +75,10 @@ func (d *demo) drive(ctx context.Context) error {
 		if at = at.Add(worldStep); at.After(d.to) {
 			at = d.to
 		}
+		d.clock.set(at) // first: a record must not be received before it was sent
 		if err := d.send(ctx, producer, at); err != nil {
 			return err
 		}
-		d.clock.set(at)
 		if err := d.pipeline.ticker.Tick(ctx); err != nil {
 			return err
 		}

@@ -179,26 +179,37 @@ next:
 }
 
 // code returns the decision of the first alternative that the mapping knows,
-// and the raw code: the first alternative that stands there whole.
+// and the raw code: the first alternative that is one field alone, else the
+// first that stands there whole.
 func (d *Decoder) code(s *shape, c *Carrier) (raw string, found *decision) {
+	alone := false
 	for i := range s.code.alternatives {
-		v := d.evalOne(&s.code.alternatives[i], d.event, true)
+		a := &s.code.alternatives[i]
+		v := d.evalOne(a, d.event, true)
 		if v == "" {
 			continue
 		}
-		if raw == "" {
-			raw = v
+		if single := len(a.parts) == 1; raw == "" || single && !alone {
+			raw, alone = v, single
 		}
-		if found = c.codes[v]; found != nil {
-			return raw, found
-		}
-		for j := range c.prefixes {
-			if strings.HasPrefix(v, c.prefixes[j].prefix) {
-				return raw, c.prefixes[j].decision
-			}
+		if found == nil {
+			found = c.meaning(v)
 		}
 	}
-	return raw, nil
+	return raw, found
+}
+
+// meaning returns what the mapping says about a code, or nil.
+func (c *Carrier) meaning(code string) *decision {
+	if d := c.codes[code]; d != nil {
+		return d
+	}
+	for i := range c.prefixes {
+		if strings.HasPrefix(code, c.prefixes[i].prefix) {
+			return c.prefixes[i].decision
+		}
+	}
+	return nil
 }
 
 // none is the decision about a code and a text that say nothing known.

@@ -376,10 +376,13 @@ next:
 			continue
 		}
 		d.hashed = appendHashed(appendHashed(appendHashed(d.hashed[:0], "alias"), d.number.canonical), other)
-		d.result.Aliases = append(d.result.Aliases, schemas.Alias{
+		there := schemas.Alias{
 			FactID: schemas.Hash(d.hashed), TrackingNumber: d.number.canonical, OtherNumber: other,
 			Carrier: d.name, ReceivedAt: d.src.ReceivedAt,
-		})
+		}
+		back := there
+		back.TrackingNumber, back.OtherNumber = there.OtherNumber, there.TrackingNumber
+		d.result.Aliases = append(d.result.Aliases, there, back)
 	}
 }
 

@@ -23,8 +23,8 @@ type Source struct {
 // or parcels without scans, or only statuses that the mapping skips.
 type Result struct {
 	Events []schemas.Event
-	// Aliases holds each pair of numbers once, the parcel's primary number as
-	// TrackingNumber.
+	// Aliases holds each pair of numbers twice, with the same FactID: one copy
+	// for the home of either number.
 	Aliases  []schemas.Alias
 	Rejected []Rejection
 }

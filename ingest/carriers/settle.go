@@ -109,12 +109,12 @@ func (d *Decoder) settleFacility(e *schemas.Event, p pseudo) {
 	origin, destination := d.lane()
 	e.Milestone = schemas.InTransit
 	switch {
-	case e.Country == "" || origin == destination:
+	case e.Country == "" || origin == "" || origin == destination:
 	case e.Country == origin:
 		e.Milestone = schemas.OriginFacilityArrived + out
 	case e.Country == destination:
 		e.Milestone = schemas.DestinationFacilityArrived + out
-	case origin != "" && destination != "":
+	case destination != "":
 		e.Milestone = schemas.TransitHubArrived + out
 	}
 }

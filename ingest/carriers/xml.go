@@ -73,13 +73,17 @@ func (t *tree) xmlMisc(p int) int {
 // utf8Declared reports whether an XML declaration names no encoding, UTF-8 or
 // ASCII.
 func utf8Declared(pi []byte) bool {
-	s := strings.ToLower(string(pi))
-	_, enc, ok := strings.Cut(s, "encoding")
-	if !ok || !strings.HasPrefix(s, "<?xml ") {
+	_, enc, ok := bytes.Cut(pi, []byte("encoding"))
+	if !ok || !bytes.HasPrefix(pi, []byte("<?xml")) {
 		return true
 	}
-	enc = strings.TrimLeft(enc, " =\"'")
-	return strings.HasPrefix(enc, "utf-8") || strings.HasPrefix(enc, "us-ascii") || strings.HasPrefix(enc, "ascii")
+	enc = bytes.TrimLeft(enc, " =\"'")
+	for _, known := range [...]string{"UTF-8", "US-ASCII", "ASCII"} {
+		if len(enc) >= len(known) && strings.EqualFold(text(enc[:len(known)]), known) {
+			return true
+		}
+	}
+	return false
 }
 
 func nameByte(c byte) bool {

@@ -144,7 +144,9 @@ func (res *response) fail(e *Exception, version string) {
 		return
 	}
 	block := fmt.Sprintf("\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n", res.tag, text, len(text)+1, res.tag)
-	_, _ = io.WriteString(res, block)
+	// Not in ClickHouse's own compression: clickhouse-go looks for the marker in
+	// the bytes as they come, and a client that does not fails on the checksum.
+	_, _ = io.WriteString(res.out, block)
 	if res.zipped != nil {
 		_ = res.zipped.Close()
 	}

@@ -1,0 +1,73 @@
+package carriers
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	segjson "github.com/segmentio/encoding/json"
+)
+
+// hotFixtures are records of one carrier each as they stream through Kafka.
+func hotFixtures(t testing.TB) []string {
+	files, err := filepath.Glob("testdata/*/hot*.*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	slices.Sort(files)
+	return files
+}
+
+func BenchmarkDecode(b *testing.B) {
+	r := load(b)
+	for _, file := range hotFixtures(b) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		carrier := filepath.Base(filepath.Dir(file))
+		d := r.NewDecoder(Limits{})
+		got := d.Decode(carrier, raw, Source{})
+		scans := len(got.Events)
+		if scans == 0 || len(got.Rejected) > 0 {
+			b.Fatalf("%s: %d events, %v", file, scans, got.Rejected)
+		}
+		name := fmt.Sprintf("%s/%s", carrier, filepath.Base(file))
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			b.ReportAllocs()
+			for b.Loop() {
+				d.Decode(carrier, raw, Source{})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*scans), "ns/scan")
+			b.ReportMetric(float64(len(raw))/float64(scans), "B/scan")
+		})
+		if filepath.Ext(file) == ".json" {
+			b.Run(name+"/json.Valid", func(b *testing.B) {
+				b.SetBytes(int64(len(raw)))
+				for b.Loop() {
+					segjson.Valid(raw)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*scans), "ns/scan")
+			})
+		}
+	}
+}
+
+// A scan costs no allocation once the decoder's buffers have grown.
+func TestDecodeAllocatesNothing(t *testing.T) {
+	r := load(t)
+	for _, file := range hotFixtures(t) {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		carrier := filepath.Base(filepath.Dir(file))
+		d := r.NewDecoder(Limits{})
+		if n := testing.AllocsPerRun(100, func() { d.Decode(carrier, raw, Source{}) }); n != 0 {
+			t.Errorf("%s: %v allocations per record, want 0", file, n)
+		}
+	}
+}
