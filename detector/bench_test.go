@@ -275,4 +275,3 @@ func TestApplyAllocates(t *testing.T) {
 		t.Errorf("%.2f allocations per scan and tick", got)
 	}
 }
-

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"math"
+	mathbits "math/bits"
 
 	"scantrail/schemas"
 )
@@ -62,11 +63,12 @@ type verdict struct {
 	walk
 }
 
-// walk is what only the passage through the facts needs.
+// walk is what only the passage through the facts needs. Times are seconds; 0
+// is none.
 type walk struct {
-	since       int // latest progress of the present life: a gap may begin there
-	first       int // earliest progress
-	accepted    int // earliest accepted
+	since       uint32 // latest progress of the present life: a gap may begin there
+	first       uint32 // earliest progress
+	accepted    uint32 // earliest accepted
 	returning   bool
 	satisfied   uint8
 	excused     uint8
@@ -85,60 +87,71 @@ type walk struct {
 // follows is ignored until a return starts. Lost and tracking_ended end it too,
 // unless progress follows.
 func (v *verdict) evaluate(facts []fact, ordered lane, r *rules, now uint32) {
-	*v = verdict{wanted: v.wanted[:0], last: -1, lane: ordered, walk: walk{since: -1, first: -1, accepted: -1}}
-	lastProgress := -1
+	*v = verdict{wanted: v.wanted[:0], last: -1, lane: ordered}
+	lastProgress := len(facts) - 1
+	for lastProgress >= 0 && !facts[lastProgress].progress() {
+		lastProgress--
+	}
 	for i := range facts {
-		if facts[i].progress() {
-			lastProgress = i
+		f := &facts[i]
+		if f.lane != 0 {
+			v.lane = v.lane.or(f.lane)
+		}
+		if f.progress() {
 			v.progress++
 		}
-		v.lane = v.lane.or(facts[i].lane)
-	}
-	for i := range facts {
-		if !v.ended || facts[i].milestone == schemas.ReturnStarted {
-			v.step(facts, i, i >= lastProgress, r)
+		if !v.ended || f.milestone == schemas.ReturnStarted {
+			v.step(f, i, i >= lastProgress, r)
 		}
 	}
-	if !v.ended && v.since >= 0 {
-		v.trailing(facts[v.since].sec, r, now)
+	if !v.ended && v.since != 0 {
+		v.trailing(v.since, r, now)
 	}
-	v.requirements(facts, r, now)
+	v.requirements(r, now)
 }
 
 // step takes the next fact of the trail.
-func (v *verdict) step(facts []fact, i int, silentAfter bool, r *rules) {
-	f := &facts[i]
+func (v *verdict) step(f *fact, i int, silentAfter bool, r *rules) {
 	m := f.milestone
 	if m == schemas.ReturnStarted {
 		if v.ended { // the way back begins: the time since the end is no gap
-			v.ended, v.endMilestone, v.end, v.since = false, schemas.Unmapped, 0, -1
+			v.ended, v.endMilestone, v.end, v.since = false, schemas.Unmapped, 0, 0
 		}
 		v.returning = true
 	}
 	if m == schemas.Delivered && v.returning {
 		m = schemas.Returned
 	}
-	ends := endsTrail(m) || silentAfter && (m == schemas.Lost || m == schemas.TrackingEnded)
-	if (f.progress() || ends) && v.since >= 0 {
-		v.gap(facts[v.since].sec, f.sec, r)
+	k := &r.facets[m]
+	ends := k.kind&isEnd != 0 || silentAfter && k.kind&isSoftEnd != 0
+	if (f.progress() || ends) && v.since != 0 {
+		v.gap(v.since, f.sec, r)
 	}
-	v.note(f, m, r)
+	v.note(f, k)
 	if f.progress() {
-		v.since, v.last = i, i
-		if v.first < 0 {
-			v.first = i
-		}
+		v.advance(f, m, k, i)
 	}
-	if m == schemas.Accepted && v.accepted < 0 {
-		v.accepted = i
+	if m == schemas.Accepted && v.accepted == 0 {
+		v.accepted = f.sec
 	}
 	if ends {
 		v.ended, v.endMilestone, v.end = true, m, f.sec
 	}
 }
 
-func endsTrail(m schemas.Milestone) bool {
-	return m == schemas.Delivered || m == schemas.Destroyed || m == schemas.Cancelled || m == schemas.Returned
+// advance books a progress fact.
+func (v *verdict) advance(f *fact, m schemas.Milestone, k *facet, i int) {
+	v.since, v.last = f.sec, i
+	if v.first == 0 {
+		v.first = f.sec
+	}
+	v.passed |= k.later
+	if k.kind&isForward != 0 {
+		v.stage = max(v.stage, m)
+	}
+	if k.kind&isInChain != 0 {
+		v.furthest = max(v.furthest, m)
+	}
 }
 
 // gap closes the silence from s to t.
@@ -205,60 +218,53 @@ func saturate(a, b uint32) uint32 {
 
 // note books what the fact says about milestones; facts come in order, so the
 // first time of each is the earliest.
-func (v *verdict) note(f *fact, m schemas.Milestone, r *rules) {
-	if s := r.satisfies[m] &^ v.satisfied; s != 0 {
-		v.satisfied |= s
-		setTimes(v.satisfiedAt[:], uint16(s), f.sec)
+func (v *verdict) note(f *fact, k *facet) {
+	if bits := k.satisfies &^ v.satisfied; bits != 0 {
+		v.satisfied |= bits
+		setTimes(v.satisfiedAt[:], uint16(bits), f.sec)
 	}
-	if s := r.starts[m] &^ v.started; s != 0 {
-		v.started |= s
-		setTimes(v.startedAt[:], uint16(s), f.sec)
+	if bits := k.starts &^ v.started; bits != 0 {
+		v.started |= bits
+		setTimes(v.startedAt[:], uint16(bits), f.sec)
 	}
-	v.excused |= r.excuses[m]
-	if t := timesOf[m] &^ v.timed; t != 0 {
-		v.timed |= t
-		setTimes(v.times[:], t, f.sec)
+	if bits := k.times &^ v.timed; bits != 0 {
+		v.timed |= bits
+		setTimes(v.times[:], bits, f.sec)
 	}
-	if isException(m) && v.exceptions < math.MaxUint8 {
+	if bits := k.reached(f) &^ v.reached; bits != 0 {
+		v.reached |= bits
+		setTimes(v.reachedAt[:], uint16(bits), f.sec)
+	}
+	v.excused |= k.excuses
+	if k.kind&isExceptional != 0 && v.exceptions < math.MaxUint8 {
 		v.exceptions++
-	}
-	v.reach(f, m)
-	if !f.progress() {
-		return
-	}
-	v.passed |= r.later[m]
-	if m.Forward() {
-		v.stage = max(v.stage, m)
-	}
-	if inChain(m) {
-		v.furthest = max(v.furthest, m)
 	}
 }
 
+// setTimes sets the times of the given bits.
 func setTimes(t []uint32, bits uint16, sec uint32) {
-	for i := range t {
-		if bits&(1<<i) != 0 {
-			t[i] = sec
-		}
+	for ; bits != 0; bits &= bits - 1 {
+		t[mathbits.TrailingZeros16(bits)] = sec
 	}
 }
 
 // requirements judges the milestones that the policy requires of this lane.
-func (v *verdict) requirements(facts []fact, r *rules, now uint32) {
+func (v *verdict) requirements(r *rules, now uint32) {
 	anchor := v.accepted
-	if anchor < 0 {
+	if anchor == 0 {
 		anchor = v.first
 	}
+	cross := v.lane.crossBorder()
 	for i := range r.required {
-		if !r.required[i].crossBorder || v.lane.crossBorder() {
+		if need := &r.required[i]; !need.again && (!need.crossBorder || cross) {
 			v.required |= 1 << i
-			v.requirement(facts, r, i, anchor, now)
+			v.requirement(r, i, anchor, now)
 		}
 	}
 	v.observed &= v.due // what is excused counts neither as due nor as observed
 }
 
-func (v *verdict) requirement(facts []fact, r *rules, i, anchor int, now uint32) {
+func (v *verdict) requirement(r *rules, i int, anchor, now uint32) {
 	bit, need := uint8(1)<<i, &r.required[i]
 	limit := uint32(0)
 	if v.started&bit != 0 && need.after > 0 {
@@ -270,8 +276,8 @@ func (v *verdict) requirement(facts []fact, r *rules, i, anchor int, now uint32)
 		if !excused {
 			v.due |= bit
 		}
-		if limit != 0 && v.satisfiedAt[i] > limit && anchor >= 0 {
-			v.wantMissing(need.milestone, schemas.AlertResolved, facts[anchor].sec, v.satisfiedAt[i])
+		if limit != 0 && v.satisfiedAt[i] > limit && anchor != 0 {
+			v.wantMissing(need.milestone, schemas.AlertResolved, anchor, v.satisfiedAt[i])
 		}
 		return
 	}
@@ -289,8 +295,8 @@ func (v *verdict) requirement(facts []fact, r *rules, i, anchor int, now uint32)
 	if overdue || passed || need.milestone <= v.furthest {
 		v.due |= bit
 	}
-	if (overdue || passed) && anchor >= 0 {
-		v.wantMissing(need.milestone, schemas.AlertOpen, facts[anchor].sec, 0)
+	if (overdue || passed) && anchor != 0 {
+		v.wantMissing(need.milestone, schemas.AlertOpen, anchor, 0)
 	}
 }
 

@@ -102,49 +102,50 @@ func appendFacts(b []byte, facts []fact) []byte {
 	return b
 }
 
+// minFact is the shortest encoding: a delta of one byte, id, milestone, flags.
+const minFact = 8
+
 // readFacts decodes what appendFacts wrote behind dst and reports whether b was
 // such an encoding.
 func readFacts(b []byte, dst []fact) ([]fact, bool) {
-	var f fact
+	var sec uint32
+	var place uint16
 	var last lane
-	for len(b) > 0 {
+	for len(b) >= minFact {
 		delta, n := uint64(b[0]), 1
 		if delta >= 0x80 {
-			if delta, n = binary.Uvarint(b); n <= 0 {
+			if delta, n = binary.Uvarint(b); n <= 0 || len(b) < n+minFact-1 {
 				return dst, false
 			}
 		}
-		if delta > uint64(math.MaxUint32-f.sec) || len(b) < n+7 {
+		if delta > uint64(math.MaxUint32-sec) {
 			return dst, false
 		}
-		f.sec += uint32(delta)
-		b = b[n:]
-		f.id = uint64(binary.BigEndian.Uint32(b))<<8 | uint64(b[4])
-		f.milestone = schemas.Milestone(b[5])
-		flags := b[6]
-		b = b[7:]
+		sec += uint32(delta)
+		h := binary.BigEndian.Uint32(b[n:])
+		id, milestone, flags := uint64(h)<<8|uint64(b[n+4]), b[n+5], b[n+6]
+		b = b[n+7:]
 		if flags&factPlaceNew != 0 {
 			if len(b) < 2 {
 				return dst, false
 			}
-			f.place = binary.LittleEndian.Uint16(b)
+			place = binary.LittleEndian.Uint16(b)
 			b = b[2:]
 		}
-		f.lane = 0
 		if flags&factLaneNew != 0 {
-			if len(b) < 3 {
+			if len(b) < laneBytes {
 				return dst, false
 			}
-			last = lane(b[0]) | lane(b[1])<<8 | lane(b[2])<<16
-			b = b[3:]
+			last = readLane(b)
+			b = b[laneBytes:]
 		}
+		states := lane(0)
 		if flags&factLane != 0 {
-			f.lane = last
+			states = last
 		}
-		f.flags = flags & factMeaning
-		dst = append(dst, f)
+		dst = append(dst, fact{id, sec, states, place, schemas.Milestone(milestone), flags & factMeaning})
 	}
-	return dst, true
+	return dst, len(b) == 0
 }
 
 // validFacts reports whether facts can be those of a parcel: in order, each id

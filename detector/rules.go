@@ -2,6 +2,7 @@ package detector
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"scantrail/schemas"
@@ -18,18 +19,58 @@ type rules struct {
 	atRisk, open, escalate uint32
 	required               []required
 
-	satisfies [256]uint8
-	excuses   [256]uint8
-	starts    [256]uint8 // the deadline counts from it
-	later     [256]uint8 // a progress fact of it shows that the milestone was passed
+	facets [256]facet
+}
+
+// facet is all that one milestone means to evaluate: 8 bytes, so that a fact
+// costs one look. The first four hold bits of the required milestones.
+type facet struct {
+	satisfies uint8
+	excuses   uint8
+	starts    uint8  // the deadline counts from it
+	later     uint8  // a progress fact of it shows that the milestone was passed
+	times     uint16 // of the row that it sets
+	stages    uint8  // of parcel.status that it shows
+	kind      uint8
+}
+
+// Kinds of milestones.
+const (
+	isForward = 1 << iota
+	isInChain // forward, and with a place in the chain
+	isExceptional
+	isEnd
+	isSoftEnd // unless progress follows
+	isNoShipment
+)
+
+// newFacets returns what every milestone means without a policy.
+func newFacets() (t [256]facet) {
+	for _, m := range schemas.Milestones() {
+		k := &t[m]
+		k.stages, k.times = stageBits(m), timeBits(m)
+		set := func(on bool, bit uint8) {
+			if on {
+				k.kind |= bit
+			}
+		}
+		set(m.Forward(), isForward)
+		set(inChain(m), isInChain)
+		set(isException(m), isExceptional)
+		set(m == schemas.Delivered || m == schemas.Destroyed || m == schemas.Cancelled || m == schemas.Returned, isEnd)
+		set(m == schemas.Lost || m == schemas.TrackingEnded, isSoftEnd)
+		set(m == schemas.PickupFailed, isNoShipment)
+	}
+	return t
 }
 
 // noRules demands nothing.
-var noRules = &rules{policy: &schemas.Policy{}, atRisk: math.MaxUint32, open: math.MaxUint32, escalate: math.MaxUint32}
+var noRules = &rules{policy: &schemas.Policy{}, atRisk: math.MaxUint32, open: math.MaxUint32, escalate: math.MaxUint32, facets: newFacets()}
 
 type required struct {
 	milestone   schemas.Milestone
 	crossBorder bool
+	again       bool   // listed before: never required
 	after       uint32 // 0: never overdue
 }
 
@@ -41,6 +82,7 @@ func newRules(text string) (*rules, error) {
 	r := &rules{
 		policy: p, text: text,
 		atRisk: wholeSeconds(p.Gap.AtRisk), open: wholeSeconds(p.Gap.Open), escalate: wholeSeconds(p.Gap.Escalate),
+		facets: newFacets(),
 	}
 	for i := range p.Milestones {
 		r.require(&p.Milestones[i])
@@ -48,30 +90,26 @@ func newRules(text string) (*rules, error) {
 	return r, nil
 }
 
-// require adds one required milestone. One that is listed twice counts once:
-// an alert is named by the milestone.
+// require adds one required milestone; its bit is its place in the policy. One
+// that is listed again does not count: an alert is named by the milestone.
 func (r *rules) require(m *schemas.RequiredMilestone) {
-	for i := range r.required {
-		if r.required[i].milestone == m.Milestone {
-			return
-		}
-	}
+	again := slices.ContainsFunc(r.required, func(other required) bool { return other.milestone == m.Milestone })
 	bit := uint8(1) << len(r.required)
-	r.required = append(r.required, required{m.Milestone, m.Lanes == "cross_border", wholeSeconds(m.After)})
+	r.required = append(r.required, required{m.Milestone, m.Lanes == "cross_border", again, wholeSeconds(m.After)})
 	var last schemas.Milestone
 	for _, s := range m.SatisfiedBy {
-		r.satisfies[s] |= bit
+		r.facets[s].satisfies |= bit
 		last = max(last, s)
 	}
 	for _, e := range m.ExcusedBy {
-		r.excuses[e] |= bit
+		r.facets[e].excuses |= bit
 	}
 	for _, s := range m.Since {
-		r.starts[s] |= bit
+		r.facets[s].starts |= bit
 	}
 	for s := int(last) + 1; s <= int(schemas.Delivered); s++ {
 		if inChain(schemas.Milestone(s)) {
-			r.later[s] |= bit
+			r.facets[s].later |= bit
 		}
 	}
 }

@@ -18,30 +18,20 @@ var stageNames = [numStages]string{
 	"shipped", "in_transit", "arrived_in_destination", "out_for_delivery", "delivered", "returned", "exception",
 }
 
-// reach books the stages that a fact shows to be reached. An announcement
-// shows none.
-func (v *verdict) reach(f *fact, m schemas.Milestone) {
-	if f.flags&(factPhysical|factProgress) == 0 {
-		return
+// reached returns the stages that a fact shows to be reached. An announcement
+// shows none; any other handling than a failed pickup shows that the parcel was
+// shipped.
+func (k *facet) reached(f *fact) uint8 {
+	switch {
+	case f.flags&(factPhysical|factProgress) == 0:
+		return 0
+	case f.flags&factPhysical != 0 && k.kind&isNoShipment == 0:
+		return k.stages | 1<<shipped
 	}
-	bits := stageOf[m]
-	if f.flags&factPhysical != 0 && m != schemas.PickupFailed {
-		bits |= 1 << shipped
-	}
-	if bits &^= v.reached; bits != 0 {
-		v.reached |= bits
-		setTimes(v.reachedAt[:], uint16(bits), f.sec)
-	}
+	return k.stages
 }
 
-// stageOf holds the stages that each milestone shows.
-var stageOf = func() (t [256]uint8) {
-	for _, m := range schemas.Milestones() {
-		t[m] = stageBits(m)
-	}
-	return t
-}()
-
+// stageBits returns the stages that a milestone shows.
 func stageBits(m schemas.Milestone) uint8 {
 	switch {
 	case m == schemas.Accepted:
@@ -76,21 +66,27 @@ func isException(m schemas.Milestone) bool {
 	return m >= schemas.Delayed && m <= schemas.Seized || m >= schemas.ReturnStarted && m <= schemas.Returned
 }
 
-// timesOf holds the times of the row that each milestone sets.
-var timesOf = func() (t [256]uint16) {
-	for _, entry := range []schemas.Milestone{
-		schemas.ArrivedDestination, schemas.ImportCustomsStarted, schemas.ImportCustomsHeld,
-		schemas.ImportCleared, schemas.ImportRejected,
-	} {
-		t[entry] = 1 << atArrived
+// timeBits returns the times of the row that a milestone sets.
+func timeBits(m schemas.Milestone) uint16 {
+	switch m {
+	case schemas.LabelCreated:
+		return 1 << atLabel
+	case schemas.Accepted:
+		return 1 << atAccepted
+	case schemas.ExportCleared:
+		return 1 << atExportCleared
+	case schemas.DepartedOrigin:
+		return 1 << atDeparted
+	case schemas.ArrivedDestination, schemas.ImportCustomsStarted, schemas.ImportCustomsHeld, schemas.ImportRejected:
+		return 1 << atArrived
+	case schemas.ImportCleared:
+		return 1<<atArrived | 1<<atImportCleared
+	case schemas.OutForDelivery:
+		return 1 << atOutForDelivery
+	case schemas.Delivered:
+		return 1 << atDelivered
+	case schemas.Returned:
+		return 1 << atReturned
 	}
-	t[schemas.LabelCreated] = 1 << atLabel
-	t[schemas.Accepted] = 1 << atAccepted
-	t[schemas.ExportCleared] = 1 << atExportCleared
-	t[schemas.DepartedOrigin] = 1 << atDeparted
-	t[schemas.ImportCleared] |= 1 << atImportCleared
-	t[schemas.OutForDelivery] = 1 << atOutForDelivery
-	t[schemas.Delivered] = 1 << atDelivered
-	t[schemas.Returned] = 1 << atReturned
-	return t
-}()
+	return 0
+}

@@ -74,17 +74,18 @@ func (s *Service) produceRange(r *schemas.Range) {
 	s.produce(fmt.Sprintf("range:%s:%d", r.Topic, r.Partition))
 }
 
-// reject sends a dead letter: the reason, where the record stands, and, if asked,
-// its raw bytes.
-func (s *Service) reject(raw *kgo.Record, withBytes bool, src carriers.Source, carrier string, index int, reason, field, detail string) {
+// reject sends the n-th dead letter of a record: the reason and where the record
+// stands. The raw bytes go with the first: a hostile record may hold thousands
+// of bad events.
+func (s *Service) reject(raw *kgo.Record, n int, src carriers.Source, carrier string, index int, reason, field, detail string) {
 	d := schemas.DeadLetter{
 		Topic: src.Topic, TopicID: src.TopicID, Partition: src.Partition, Offset: src.Offset,
-		EventIndex: int32(index), Carrier: carrier, Reason: reason, Field: field, Detail: detail,
+		EventIndex: int32(index), Index: int32(n), Carrier: carrier, Reason: reason, Field: field, Detail: detail,
 		ReceivedAt: src.ReceivedAt,
 	}
 	r := s.batch.next()
 	r.Topic, r.Key = schemas.DeadLettersTopic, raw.Key
-	if withBytes {
+	if n == 0 {
 		r.Value = raw.Value
 	}
 	for _, h := range d.Headers() {

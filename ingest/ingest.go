@@ -130,6 +130,7 @@ func (s *Service) handle(ctx context.Context, fetches kgo.Fetches, ranges bool) 
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
+	s.cfg.Metrics.RangesPending.Set(float64(s.ledgers.pending()))
 	return s.commit(ctx, fetches, now)
 }
 
@@ -170,8 +171,7 @@ func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
 	}
 	for i := range res.Rejected {
 		rej := &res.Rejected[i]
-		// The raw bytes go with the first: a record may hold thousands of bad events.
-		s.reject(r, i == 0, src, carrier, rej.EventIndex, string(rej.Reason), rej.Field, rej.Detail)
+		s.reject(r, i, src, carrier, rej.EventIndex, string(rej.Reason), rej.Field, rej.Detail)
 	}
 	l.count(len(res.Events), len(res.Rejected))
 	s.cfg.Metrics.scanned(s.label(carrier), res)
@@ -185,7 +185,7 @@ func (s *Service) order(r *kgo.Record, src carriers.Source, l *ledger) {
 		if !errors.As(err, &bad) {
 			bad = &schemas.FieldError{Reason: "unreadable", Detail: err.Error()}
 		}
-		s.reject(r, true, src, "", -1, bad.Reason, bad.Field, bad.Detail)
+		s.reject(r, 0, src, "", -1, bad.Reason, bad.Field, bad.Detail)
 		l.count(0, 1)
 		return
 	}

@@ -110,6 +110,19 @@ func (ls *ledgers) ranges(emit func(*schemas.Range)) {
 	}
 }
 
+// pending counts the accounts that are not yet in the log.
+func (ls *ledgers) pending() int {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	n := 0
+	for _, l := range ls.m {
+		if l.dirty {
+			n++
+		}
+	}
+	return n
+}
+
 // assigned prepares the ledgers of newly owned partitions from the group's
 // commits, before their first record is fetched.
 func (s *Service) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {

@@ -9,15 +9,16 @@ import (
 // Metrics of ingest. Labels come from closed sets only: mapped carriers and
 // reason codes; anything else is counted as "other".
 type Metrics struct {
-	Records     *prometheus.CounterVec // by carrier
-	Events      *prometheus.CounterVec // by carrier
-	Unmapped    *prometheus.CounterVec // by carrier: events whose code has no milestone
-	DeadLetters *prometheus.CounterVec // by reason
-	Orders      prometheus.Counter
-	Ticks       prometheus.Counter
-	TickTime    prometheus.Gauge // Unix seconds of the last tick
-	Behind      prometheus.Gauge // raw partitions with records not yet ingested
-	Stalled     prometheus.Gauge // raw partitions that time no longer waits for
+	Records       *prometheus.CounterVec // by carrier
+	Events        *prometheus.CounterVec // by carrier
+	Unmapped      *prometheus.CounterVec // by carrier: events whose code has no milestone
+	DeadLetters   *prometheus.CounterVec // by reason
+	Orders        prometheus.Counter
+	RangesPending prometheus.Gauge // raw partitions whose account is not yet in the log
+	Ticks         prometheus.Counter
+	TickTime      prometheus.Gauge // Unix seconds of the last tick
+	Behind        prometheus.Gauge // raw partitions with records not yet ingested
+	Stalled       prometheus.Gauge // raw partitions that time no longer waits for
 }
 
 // NewMetrics registers ingest's metrics.
@@ -33,15 +34,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return g
 	}
 	m := &Metrics{
-		Records:     vec("records_total", "Raw records read.", "carrier"),
-		Events:      vec("events_total", "Canonical events produced.", "carrier"),
-		Unmapped:    vec("unmapped_total", "Events whose code and text have no milestone.", "carrier"),
-		DeadLetters: vec("dead_letters_total", "Records and events rejected.", "reason"),
-		Orders:      prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ingest_orders_total", Help: "Order facts produced."}),
-		Ticks:       prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ticks_total", Help: "Ticks written to the log."}),
-		TickTime:    gauge("tick_timestamp_seconds", "Time of the last tick."),
-		Behind:      gauge("raw_partitions_behind", "Raw partitions with records not yet ingested."),
-		Stalled:     gauge("raw_partitions_stalled", "Raw partitions without progress that time no longer waits for."),
+		Records:       vec("records_total", "Raw records read.", "carrier"),
+		Events:        vec("events_total", "Canonical events produced.", "carrier"),
+		Unmapped:      vec("unmapped_total", "Events whose code and text have no milestone.", "carrier"),
+		DeadLetters:   vec("dead_letters_total", "Records and events rejected.", "reason"),
+		Orders:        prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ingest_orders_total", Help: "Order facts produced."}),
+		Ticks:         prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ticks_total", Help: "Ticks written to the log."}),
+		RangesPending: gauge("ingest_ranges_pending", "Raw partitions whose account is not yet in the log."),
+		TickTime:      gauge("tick_timestamp_seconds", "Time of the last tick."),
+		Behind:        gauge("raw_partitions_behind", "Raw partitions with records not yet ingested."),
+		Stalled:       gauge("raw_partitions_stalled", "Raw partitions without progress that time no longer waits for."),
 	}
 	reg.MustRegister(m.Orders, m.Ticks)
 	return m

@@ -96,7 +96,7 @@ func TestParseAlertJSONErrors(t *testing.T) {
 
 func TestDeadLetterRoundTrip(t *testing.T) {
 	want := DeadLetter{Reason: "bad_time", Field: "track_events[0].process_time", Detail: strings.Repeat("x", 2000), Carrier: "yunexpress",
-		EventIndex: -1, Topic: "scans.raw.yunexpress", TopicID: ID{9}, Partition: 3, Offset: 1 << 40, ReceivedAt: 1790812353001,
+		EventIndex: -1, Index: 2, Topic: "scans.raw.yunexpress", TopicID: ID{9}, Partition: 3, Offset: 1 << 40, ReceivedAt: 1790812353001,
 		MappingVersion: 1<<32 - 1, Raw: []byte("{\xff")}
 	headers := append(want.Headers(), Header{Key: "carrier-own", Value: []byte("kept")})
 	var got DeadLetter
@@ -134,4 +134,48 @@ func jsonOf(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+func FuzzParseAlertJSON(f *testing.F) {
+	a := Alert{AlertID: ID{1}, Version: 1, Rule: RuleGap48h, Status: AlertOpen, TrackingNumber: "LX000000175CN", AnchorAt: 1790812353000}
+	f.Add(AppendAlertJSON(nil, &a))
+	f.Add([]byte(`{"specversion":"1.0","data":{}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var first, second Alert
+		if ParseAlertJSON(b, &first) != nil {
+			return
+		}
+		// What was read can be written and read back, but for times that
+		// have no year of four digits.
+		for _, at := range []int64{first.AnchorAt, first.EndedAt, first.OpenedAt, first.ChangedAt} {
+			if at < -62135596800000 || at > 253402300799999 {
+				return
+			}
+		}
+		if err := ParseAlertJSON(AppendAlertJSON(nil, &first), &second); err != nil || first != second {
+			t.Fatalf("%v: read back\n%+v, want\n%+v", err, second, first)
+		}
+	})
+}
+
+func FuzzParseDeadLetter(f *testing.F) {
+	f.Add("reason", "not_json", "topic", "scans.raw.x", "partition", "1", "offset", "5")
+	f.Add("topic_id", "01000000-0000-0000-0000-000000000000", "event_index", "-1", "received_at", "2026-10-01T00:00:00.000Z", "mapping_version", "7")
+	f.Fuzz(func(t *testing.T, k1, v1, k2, v2, k3, v3, k4, v4 string) {
+		headers := []Header{{"reason", []byte("r")}, {"topic", []byte("t")}, {"partition", []byte("0")}, {"offset", []byte("0")},
+			{k1, []byte(v1)}, {k2, []byte(v2)}, {k3, []byte(v3)}, {k4, []byte(v4)}}
+		var first, second DeadLetter
+		if ParseDeadLetter(nil, headers, &first) != nil || len(v1)+len(v2)+len(v3)+len(v4) > maxDetail {
+			return
+		}
+		if first.ReceivedAt < -62135596800000 || first.ReceivedAt > 253402300799999 {
+			return
+		}
+		if err := ParseDeadLetter(nil, first.Headers(), &second); err != nil {
+			t.Fatal(err)
+		}
+		if jsonOf(t, first) != jsonOf(t, second) {
+			t.Fatalf("read back\n%+v, want\n%+v", second, first)
+		}
+	})
 }

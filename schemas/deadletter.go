@@ -14,7 +14,8 @@ type DeadLetter struct {
 	Field      string // of the carrier's message, where one is to blame
 	Detail     string // for a person
 	Carrier    string
-	EventIndex int32 // place of the bad event in its record; -1 for the whole record
+	EventIndex int32 // place of the bad event in its record; -1 for the whole record or a whole parcel in it
+	Index      int32 // place among the dead letters of its record: (topic id, partition, offset, index) names it
 
 	Topic          string // source record
 	TopicID        ID
@@ -50,6 +51,7 @@ func (d *DeadLetter) Headers() []Header {
 		{"partition", num(int64(d.Partition))},
 		{"offset", num(d.Offset)},
 		{"event_index", num(int64(d.EventIndex))},
+		{"index", num(int64(d.Index))},
 		{"received_at", time.UnixMilli(d.ReceivedAt).UTC().AppendFormat(nil, jsonTime)},
 		{"mapping_version", num(int64(d.MappingVersion))},
 	}
@@ -99,6 +101,9 @@ func (d *DeadLetter) set(key, v string) (err error) {
 	case "event_index":
 		n, err = strconv.ParseInt(v, 10, 32)
 		d.EventIndex = int32(n)
+	case "index":
+		n, err = strconv.ParseInt(v, 10, 32)
+		d.Index = int32(n)
 	case "received_at":
 		d.ReceivedAt, err = parseJSONTime(v)
 	case "mapping_version":

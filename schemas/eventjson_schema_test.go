@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +46,8 @@ func TestEventSchemaHasTheSameNames(t *testing.T) {
 	}
 	eventJSON := reflect.TypeFor[EventJSON]()
 	for i := range eventJSON.NumField() {
-		jsonNames = append(jsonNames, eventJSON.Field(i).Tag.Get("json"))
+		name, _, _ := strings.Cut(eventJSON.Field(i).Tag.Get("json"), ",")
+		jsonNames = append(jsonNames, name)
 	}
 	var protoNames []string
 	fields := recordDescriptor(t).Fields().ByNumber(protoreflect.FieldNumber(KindEvent)).Message().Fields()
@@ -85,7 +87,7 @@ func TestEventSchemaHasTheSameWords(t *testing.T) {
 // within what the types mean.
 func drawEvent(t *rapid.T) *Event {
 	e := &drawRecord(t, KindEvent).Event
-	instant := rapid.Int64Range(0, time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
+	instant := rapid.Int64Range(1, time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli())
 	country := rapid.StringMatching(`([A-Z]{2})?`)
 	e.OccurredAt, e.ReceivedAt = instant.Draw(t, "occurred"), instant.Draw(t, "received")
 	e.Milestone = rapid.SampledFrom(Milestones()).Draw(t, "milestone")
@@ -95,6 +97,7 @@ func drawEvent(t *rapid.T) *Event {
 	e.Country, e.OriginCountry, e.DestinationCountry = country.Draw(t, "country"), country.Draw(t, "origin"), country.Draw(t, "destination")
 	e.Partition, e.Offset = rapid.Int32Range(0, 1e6).Draw(t, "partition"), rapid.Int64Range(0, 1<<44).Draw(t, "offset")
 	e.Topic = RawTopicPrefix + e.Carrier
+	e.ParcelID, e.FactID = ParcelID(e.TrackingNumber), Hash([]byte(e.RawText))
 	return e
 }
 

@@ -66,7 +66,7 @@ type deadBlock struct {
 	block
 	topic, carrier, reason, field, detail, raw strs
 	topicID                                    ids
-	partition, index                           i32s
+	partition, index, eventIndex               i32s
 	offset                                     i64s
 	mapping, size                              u32s
 	received                                   times
@@ -76,7 +76,7 @@ func newDeadBlock() *deadBlock {
 	b := &deadBlock{}
 	b.block = newBlock("dead_letters",
 		strCol("topic", &b.topic), idCol("topic_id", &b.topicID), i32Col("partition", &b.partition),
-		i64Col("offset", &b.offset), i32Col("event_index", &b.index), strCol("carrier", &b.carrier),
+		i64Col("offset", &b.offset), i32Col("index", &b.index), i32Col("event_index", &b.eventIndex), strCol("carrier", &b.carrier),
 		strCol("reason", &b.reason), strCol("field", &b.field), strCol("detail", &b.detail),
 		u32Col("mapping_version", &b.mapping), timeCol("received_at", &b.received),
 		strCol("raw", &b.raw), u32Col("raw_bytes", &b.size))
@@ -89,7 +89,8 @@ func (b *deadBlock) add(d *schemas.DeadLetter) {
 	b.topicID.add(d.TopicID)
 	b.partition.add(d.Partition)
 	b.offset.add(d.Offset)
-	b.index.add(d.EventIndex)
+	b.index.add(d.Index)
+	b.eventIndex.add(d.EventIndex)
 	b.carrier.add(d.Carrier)
 	b.reason.add(d.Reason)
 	b.field.add(d.Field)

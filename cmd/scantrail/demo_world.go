@@ -12,7 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/bench/world"
-	"scantrail/schemas"
 )
 
 const (
@@ -184,37 +183,11 @@ func (d *demo) settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if behind == 0 && d.pipeline.value("scantrail_detector_rows_pending") == 0 {
+		if behind == 0 && d.pipeline.settled() {
 			return nil
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
-}
-
-// lag counts the records that a role has not yet committed.
-func lag(ctx context.Context, adm *kadm.Client) (int64, error) {
-	total := int64(0)
-	for group, topics := range map[string][]string{
-		schemas.DetectorGroup: {schemas.EventsTopic},
-		schemas.SinkGroup:     {schemas.EventsTopic, schemas.AlertsTopic, schemas.DeadLettersTopic},
-	} {
-		ends, err := adm.ListEndOffsets(ctx, topics...)
-		if err != nil {
-			return 0, err
-		}
-		commits, err := adm.FetchOffsets(ctx, group)
-		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-			return 0, err
-		}
-		ends.Each(func(end kadm.ListedOffset) {
-			at := int64(0)
-			if c, ok := commits.Lookup(end.Topic, end.Partition); ok {
-				at = max(c.At, 0)
-			}
-			total += end.Offset - at
-		})
-	}
-	return total, nil
 }

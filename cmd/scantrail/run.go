@@ -30,6 +30,8 @@ type runFlags struct {
 	roles    string
 	embedded bool
 	data     string
+	kafka    int
+	http     string
 }
 
 func newRunCommand() *cobra.Command {
@@ -57,6 +59,8 @@ Ctrl-C flushes, commits and leaves the groups; a second one exits at once.`,
 	cmd.Flags().StringVar(&f.roles, "role", "all", "roles of this process, separated by commas")
 	cmd.Flags().BoolVar(&f.embedded, "embedded", false, "run Kafka and ClickHouse inside this process")
 	cmd.Flags().StringVar(&f.data, "data", "", "directory of the embedded servers' data")
+	cmd.Flags().IntVar(&f.kafka, "kafka-port", embeddedKafkaPort, "port of the embedded Kafka on 127.0.0.1")
+	cmd.Flags().StringVar(&f.http, "clickhouse", embeddedClickHouse, "address of the embedded ClickHouse on loopback")
 	return cmd
 }
 
@@ -78,7 +82,7 @@ func run(ctx context.Context, f runFlags) error {
 			return fmt.Errorf("--embedded needs --data DIR: the directory where Kafka and ClickHouse keep their data")
 		}
 		e, err := startEmbedded(ctx, embeddedOptions{
-			Data: f.data, KafkaPort: embeddedKafkaPort, ClickHouse: embeddedClickHouse, Log: log, Progress: os.Stderr,
+			Data: f.data, KafkaPort: f.kafka, ClickHouse: f.http, Log: log, Progress: os.Stderr,
 		})
 		if err != nil {
 			return err

@@ -12,10 +12,11 @@ import (
 
 // hotFixtures are records of one carrier each as they stream through Kafka.
 func hotFixtures(t testing.TB) []string {
-	files, err := filepath.Glob("testdata/*/hot*.*")
+	files, err := filepath.Glob("testdata/*/hot.*")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}
+	files = slices.DeleteFunc(files, func(f string) bool { return filepath.Ext(f) == ".golden" })
 	slices.Sort(files)
 	return files
 }

@@ -28,7 +28,7 @@ func (d *Decoder) readEvent(s *shape, at place) {
 		d.reject(index, reason, "event.time", detail)
 		return
 	}
-	e.RawText = d.clean(d.eval(&s.text, d.event), maxRawText)
+	e.RawText = withoutNames(d.clean(d.eval(&s.text, d.event), maxRawText))
 	code, byCode := d.code(s, c)
 	e.RawCode = d.clean(code, maxRawCode)
 	found := d.decide(c, code, byCode, e.RawText)

@@ -26,7 +26,7 @@ type step struct {
 
 // parsePath reads "a.b", "^.a", "/a.b", "a[type=X].b", "*.b" and ".".
 func parsePath(s string) (scope, []step, error) {
-	from := self
+	from, whole := self, s
 	switch {
 	case strings.HasPrefix(s, "^."):
 		from, s = enclosing, s[2:]
@@ -57,18 +57,18 @@ func parsePath(s string) (scope, []step, error) {
 		st.key = strings.ReplaceAll(st.key, `\`, "")
 		st.any = st.key == "*"
 		if st.key == "" {
-			return from, nil, fmt.Errorf("path %q has an empty step", s)
+			return from, nil, fmt.Errorf("path %q has an empty step", whole)
 		}
 		if strings.HasPrefix(rest, "[") {
 			inside, after, ok := strings.Cut(rest[1:], "]")
 			if st.filter, st.want, st.filtered = strings.Cut(inside, "="); !ok || !st.filtered {
-				return from, nil, fmt.Errorf("path %q: a filter is written [key=value]", s)
+				return from, nil, fmt.Errorf("path %q: a filter is written [key=value]", whole)
 			}
 			rest = after
 		}
 		steps = append(steps, st)
 		if rest != "" && (rest[0] != '.' || len(rest) == 1) {
-			return from, nil, fmt.Errorf("path %q: a dot should stand between two steps", s)
+			return from, nil, fmt.Errorf("path %q: a dot should stand between two steps", whole)
 		}
 		s = strings.TrimPrefix(rest, ".")
 	}
@@ -129,10 +129,11 @@ type part struct {
 }
 
 // alternative is one way to say a field. Where after or before are set, the
-// value is what follows the last "after" in it, up to the first "before".
+// value is what follows the last "after" in it, up to the first of any "before".
 type alternative struct {
-	parts         []part
-	after, before string
+	parts  []part
+	after  string
+	before []string
 }
 
 // expr is a field of a mapping: the first alternative that is not empty.
@@ -185,7 +186,7 @@ func (s *slots) parseExpr(y yamlNode) expr {
 				case "after":
 					a.after = c.str()
 				case "before":
-					a.before = c.str()
+					a.before = c.strs()
 				case "default":
 					e.fallback = c.str()
 				default:
@@ -262,12 +263,12 @@ func (a *alternative) cut(s string) string {
 		}
 		s = s[i+len(a.after):]
 	}
-	if a.before != "" {
-		if i := strings.Index(s, a.before); i >= 0 {
+	for _, b := range a.before {
+		if i := strings.Index(s, b); i >= 0 {
 			s = s[:i]
 		}
 	}
-	if a.after != "" || a.before != "" {
+	if a.after != "" || a.before != nil {
 		s = strings.TrimSpace(s)
 	}
 	return s

@@ -218,7 +218,7 @@ func (d *Decoder) genericBuild(index int, v *[genFields]string) {
 		return
 	}
 	e.RawCode = d.clean(v[genCode], maxRawCode)
-	e.RawText = d.clean(v[genText], maxRawText)
+	e.RawText = withoutNames(d.clean(v[genText], maxRawText))
 	if e.RawText == "" {
 		e.RawText = d.clean(v[genStatus], maxRawText)
 	}

@@ -48,6 +48,34 @@ func (d *Decoder) clean(s string, most int) string {
 	return strings.TrimRight(text(d.arena[start:]), " ")
 }
 
+// namesFollow are the words after which carriers write who signed.
+var namesFollow = [...]string{"signed for by", "signed by", "signatory", "accepted by:", "received by:", "recipient:", "签收人", "收件人："}
+
+// withoutNames cuts a text after the words that a person's name follows, since
+// names are nobody's business here.
+func withoutNames(s string) string {
+	for _, w := range namesFollow {
+		if i := indexFold(s, w); i >= 0 {
+			s = s[:i+len(w)]
+		}
+	}
+	return s
+}
+
+// indexFold finds a lower-case string without regard to the case of ASCII.
+func indexFold(s, lower string) int {
+	for i := 0; i+len(lower) <= len(s); i++ {
+		n := 0
+		for n < len(lower) && (s[i+n] == lower[n] || s[i+n]|0x20 == lower[n] && lower[n] >= 'a') {
+			n++
+		}
+		if n == len(lower) {
+			return i
+		}
+	}
+	return -1
+}
+
 // bidi reports whether r changes the direction of text, or joins or hides it.
 func bidi(r rune) bool {
 	return r == 0x061c || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e ||

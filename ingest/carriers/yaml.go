@@ -27,8 +27,12 @@ type yamlNode struct {
 func (f *yamlFile) parse(b []byte) (yamlNode, bool) {
 	file, err := parser.ParseBytes(b, 0)
 	if err != nil {
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		f.problems = append(f.problems, fmt.Sprintf("%s: %s", f.name, first))
+		first, _, _ := strings.Cut(err.Error(), "\n") // "[line:column] message"
+		if at, message, ok := strings.Cut(first, "] "); ok {
+			line, _, _ := strings.Cut(strings.TrimPrefix(at, "["), ":")
+			first = line + ": " + message
+		}
+		f.problems = append(f.problems, f.name+":"+first)
 		return yamlNode{}, false
 	}
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {

@@ -195,7 +195,8 @@ CREATE TABLE IF NOT EXISTS dead_letters{{.OnCluster}}
     `topic_id` UUID,
     `partition` Int32,
     `offset` Int64,
-    `event_index` Int32 COMMENT 'place of the bad event in its record; -1 for the whole record',
+    `index` Int32 COMMENT 'place among the dead letters of its record',
+    `event_index` Int32 COMMENT 'place of the bad event in its record; -1 for the whole record or a whole parcel in it',
     `carrier` LowCardinality(String),
     `reason` LowCardinality(String) COMMENT 'short code from a closed set',
     `field` LowCardinality(String) COMMENT 'of the carrier''s message',
@@ -206,7 +207,7 @@ CREATE TABLE IF NOT EXISTS dead_letters{{.OnCluster}}
     `raw_bytes` UInt32 COMMENT 'its length before the cut'
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
-ORDER BY (topic, topic_id, `partition`, `offset`, event_index)
+ORDER BY (topic, topic_id, `partition`, `offset`, `index`)
 TTL toDateTime(received_at) + INTERVAL {{.DeadLetterDays}} DAY
 COMMENT 'Records and events that could not be read, with the reason. Replay: scantrail replay dead-letters.'
 ;

@@ -172,39 +172,41 @@ func childCancel(lib, dir string) {
 	// A query that takes minutes, with no result to stream before its end.
 	long := Query{SQL: "SELECT sum(sleepEachRow(0.05)) FROM numbers(2000) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"}
 	for range 3 {
+		waitFor(func() bool { return len(e.free) == 1 }) // the last query's handle is back
 		ctx, cancel := context.WithCancel(context.Background())
 		failed := make(chan error, 1)
 		go func() {
 			_, err := e.Query(ctx, long, io.Discard)
 			failed <- err
 		}()
-		waitBusy(e)
+		waitFor(func() bool { return len(e.free) == 0 })
 		_, err = e.Query(context.Background(), Query{SQL: "SELECT 1"}, io.Discard)
 		expect(code(err) == codeTooManyQueries, "queue: %v", err)
 		started := time.Now()
 		cancel()
 		expect(errors.Is(<-failed, context.Canceled), "cancelled query")
-		expect(time.Since(started) < 500*time.Millisecond, "cancelled after %v", time.Since(started))
+		expect(time.Since(started) < 5*time.Second, "cancelled after %v", time.Since(started))
 		h := <-e.free // the query itself ends too
-		expect(time.Since(started) < 5*time.Second, "handle free after %v", time.Since(started))
+		expect(time.Since(started) < 20*time.Second, "handle free after %v", time.Since(started))
 		e.free <- h
 		expect(ask(e, Query{SQL: "SELECT 42"}) == "42", "next query")
 	}
+	waitFor(func() bool { return len(e.free) == 1 })
 	failed := make(chan error, 1)
 	go func() {
 		_, err := e.Query(context.Background(), long, io.Discard)
 		failed <- err
 	}()
-	waitBusy(e)
+	waitFor(func() bool { return len(e.free) == 0 })
 	started := time.Now()
 	check(e.Close())
 	expect(errors.Is(<-failed, ErrClosed), "query during Close")
-	expect(time.Since(started) < 5*time.Second, "closed after %v", time.Since(started))
+	expect(time.Since(started) < 20*time.Second, "closed after %v", time.Since(started))
 }
 
-// waitBusy returns once no handle is free.
-func waitBusy(e *Engine) {
-	for len(e.free) > 0 {
+// waitFor returns once condition holds.
+func waitFor(condition func() bool) {
+	for !condition() {
 		runtime.Gosched()
 	}
 }

@@ -1,0 +1,106 @@
+// Package carriers turns what carriers send, as it is, into canonical events.
+// A carrier is one YAML file, compiled at load to a plan of where things stand;
+// there is no Go code for any carrier. Formats are JSON and XML; both are read
+// into one tree, in one pass, validated and bounded (Limits).
+//
+// # A mapping
+//
+//	carrier: examplepost        # name: lower-case letters, digits, underscores
+//	version: 1                  # rises with every change of meaning
+//	title: Example Post
+//	source: where the list of codes comes from
+//	zone: [location, Europe/Paris]  # how local times without a zone are read
+//	layouts:
+//	  - name: webhook           # one per form of message, first that fits
+//	    format: json            # json | xml
+//	    when: shipment          # condition(s) on the record that tell the form
+//	    parcels: shipment       # path to the parcels
+//	    number: [trackingNo, ^.reference]   # candidates, first valid one
+//	    aliases: [lastMile.number]          # other numbers of the same parcel
+//	    origin: from.country
+//	    destination: to.country
+//	    product: service.name
+//	    events: scans           # path from a parcel to its events; "." is itself
+//	    event:
+//	      code: ["{type}/{code}", code]
+//	      text: [description, status]
+//	      time:
+//	        - {value: "{date} {time}", layout: YYYY-MM-DD HH:mm, zone: "{tz}"}
+//	      country: place.country
+//	      city: {value: place.name, before: ","}
+//	      skip: {path: reached, is: ["false"]}
+//	    errors:
+//	      - {when: {path: error.code, is: ["404"]}, reason: not_found, code: error.code, text: error.message}
+//	codes:
+//	  PU: accepted
+//	  "10": {milestone: facility_arrived, text: true}
+//	  RT*: return_started       # all codes that begin so
+//	texts:
+//	  - {match: ["returned * sender"], milestone: returned}
+//
+// # Paths
+//
+// A path is keys with dots between them. Arrays, and in XML repeated elements,
+// are walked through without being named, so that a list and the single object
+// that some carriers collapse it to are the same. "^.key" starts at the object
+// around the parcel or event, "/key" at the record, "." is the object itself,
+// "*" any key, "a[type=X].b" only those a whose type is X; a dot inside a key is
+// written "\.". XML names are local names; an attribute is "@name"; the name of
+// the root element is the first key.
+//
+// # Fields
+//
+// A field is a path, a template ("{date} {time}"), or {value, after, before,
+// default}, or a list of these, of which the first that is not empty counts.
+// after keeps what follows its last occurrence, before what precedes its
+// first. null, "" and the placeholder "string" (and those in placeholders) are
+// empty. Names, signatures and street lines have no field: they are not read.
+//
+// # Codes and texts
+//
+// Every alternative of code is looked up in codes, in order. The raw code of
+// the event is the first alternative that is one field alone. A meaning is a
+// milestone, or {milestone, physical, progress, direction, reason, fault, leg,
+// text}. With text: true the code alone does not decide: first the mapping's
+// texts, then the shared lexicon, then the code; text: patterns leaves the
+// lexicon out; text_first: true at the top is text: true for all codes. An
+// unknown code is decided by texts and lexicon, else it is unmapped: kept, and
+// neither physical nor progress. In match, "*" stands for anything and words
+// are compared whole, without case and punctuation; codes limits a pattern to
+// some codes.
+//
+// Beside the milestones of package schemas there are customs_started,
+// customs_held, customs_cleared and customs_rejected, for carriers that do not
+// tell export from import: the country of the event against the lane decides,
+// then the text, then the other events of the record (direction_source). And
+// facility_arrived and facility_departed, which become the origin's, the
+// destination's or a hub's by the country; within one country, in_transit.
+//
+// # Times
+//
+// Each time has exact layouts; day and month are never guessed. Named ones are
+// rfc3339 (offset required), iso (offset optional), epoch_s, epoch_ms,
+// json_date (/Date(ms)/) and dotnet_ticks. Patterns have the tokens YYYY MM M
+// MMMM (name) DD D HH H hh h mm ss .SSS (optional fraction) A (am, pm) Z
+// (offset, UTC, Z) z (abbreviation), other letters in single quotes. zone is
+// utc, an IANA name, or a template of the field that names the zone: an offset,
+// an IANA name, or an abbreviation of the mapping's abbreviations table; any
+// other is bad_time. local names the local time beside a UTC one, for the
+// offset. Where nothing names a zone, the carrier's zone rules are tried in
+// order: location (the facilities table, then state, then country where it has
+// one zone), utc, an IANA name, or {zone, uncertainty_hours}. Without any, the
+// time counts as UTC with an uncertainty of 14 h. A date without a time of day
+// is midnight with an uncertainty of 24 h.
+//
+// # Errors
+//
+// errors tell answers that hold no scans: reason carrier_error (default) or
+// not_found, at record (default) or parcel, with the paths of the code and the
+// text to quote. skip leaves out events that have not happened (no rejection);
+// nonphysical marks events that the carrier generated. Conditions are a path
+// (something stands there) or {path, is, not, contains, missing}; a list must
+// hold as a whole, except that skip and nonphysical take any of theirs.
+//
+// Carriers without a mapping are read by the generic reader: field names that
+// mean the same everywhere, and the lexicon.
+package carriers
