@@ -169,19 +169,11 @@ func validFacts(facts []fact, places int) bool {
 	return true
 }
 
-// change says what merging a fact did.
-type change uint8
-
-const (
-	same     change = iota // a copy that says nothing new
-	appended               // new, and the last in order
-	replaced               // anything else
-)
-
-// merge adds f to the facts, which stay in order. Of copies of one fact the
-// one read by the highest mapping version counts, and among these the earliest
-// effective time; it is live when any of these is.
-func (m *Machine) merge(facts []fact, f *fact) ([]fact, change) {
+// merge adds f to the facts, which stay in order, and reports whether that
+// changed them. Of copies of one fact the one read by the highest mapping
+// version counts, and among these the earliest effective time; it is live when
+// any of these is.
+func (m *Machine) merge(facts []fact, f *fact) ([]fact, bool) {
 	for i := range facts {
 		if facts[i].id != f.id {
 			continue
@@ -189,7 +181,7 @@ func (m *Machine) merge(facts []fact, f *fact) ([]fact, change) {
 		old := facts[i]
 		has, comes := m.places.list[old.place].mapping, m.places.list[f.place].mapping
 		if comes < has {
-			return facts, same
+			return facts, false
 		}
 		if comes == has {
 			merged := old
@@ -200,22 +192,54 @@ func (m *Machine) merge(facts []fact, f *fact) ([]fact, change) {
 			f = &merged
 		}
 		if *f == old {
-			return facts, same
+			return facts, false
 		}
-		facts = slices.Delete(facts, i, i+1)
-		facts, _ = insert(facts, f)
-		return facts, replaced
+		return insert(slices.Delete(facts, i, i+1), f), true
 	}
-	return insert(facts, f)
+	return insert(facts, f), true
 }
 
-func insert(facts []fact, f *fact) ([]fact, change) {
+func insert(facts []fact, f *fact) []fact {
 	at := len(facts)
 	for at > 0 && compareFacts(&facts[at-1], f) > 0 {
 		at--
 	}
-	if at == len(facts) {
-		return append(facts, *f), appended
+	return slices.Insert(facts, at, *f)
+}
+
+// tail is what the next fact is encoded against.
+type tail struct {
+	fact fact // the last one
+	lane lane // that was stated last
+}
+
+// probe walks over the encoding without building the facts, for the scan that
+// comes last and for the first time, as most do: it returns the tail, and
+// whether id is there.
+func probe(b []byte, id uint64) (t tail, found bool) {
+	f := &t.fact
+	for len(b) >= minFact {
+		delta, n := uint32(b[0]), 1
+		if delta >= 0x80 {
+			long, width := binary.Uvarint(b)
+			delta, n = uint32(long), width
+		}
+		f.sec += delta
+		f.id = uint64(binary.BigEndian.Uint32(b[n:]))<<8 | uint64(b[n+4])
+		if f.id == id {
+			return t, true
+		}
+		f.milestone = schemas.Milestone(b[n+5])
+		flags := b[n+6]
+		b = b[n+7:]
+		if flags&factPlaceNew != 0 {
+			f.place = binary.LittleEndian.Uint16(b)
+			b = b[2:]
+		}
+		if flags&factLaneNew != 0 {
+			t.lane = readLane(b)
+			b = b[laneBytes:]
+		}
 	}
-	return slices.Insert(facts, at, *f), replaced
+	return t, false
 }

@@ -107,16 +107,54 @@ func (m *Machine) applyEvent(e *schemas.Event, out *Output) {
 	if p.flags&parcelQuarantined != 0 {
 		return
 	}
-	facts, change := m.merge(m.factsOf(p), &f)
-	m.facts = facts
-	if change == same {
-		return
-	}
-	if len(facts) > MaxFacts || !m.storeFacts(p, facts, change) {
-		m.quarantine(i, p, reasonFacts, out)
+	if !m.appendNew(p, &f) && !m.mergeFact(i, p, &f, out) {
 		return
 	}
 	m.news(i, p)
+}
+
+// appendNew adds a fact that is new and the last in order, behind the encoding
+// of the others. It reports false for any other fact, which it leaves alone.
+func (m *Machine) appendNew(p *parcel, f *fact) bool {
+	block := m.blobs.block(p.blob)
+	used := p.size()
+	t, found := probe(block[used-int(p.factLen):used], f.id)
+	if found || p.facts >= MaxFacts || p.facts > 0 && compareFacts(&t.fact, f) > 0 {
+		return false
+	}
+	m.buf = appendFact(m.buf[:0], f, &t.fact, t.lane)
+	if used+len(m.buf) <= len(block) && used+len(m.buf) <= maxBlob {
+		p.factLen += uint16(copy(block[used:], m.buf))
+		p.facts++
+		return true
+	}
+	s := m.sections(p)
+	m.buf3 = append(append(m.buf3[:0], s.facts...), m.buf...)
+	s.facts = m.buf3
+	if !m.store(p, s) {
+		return false
+	}
+	p.facts++
+	return true
+}
+
+// mergeFact adds any fact, or quarantines a parcel that has too many. It reports
+// whether there are news to judge.
+func (m *Machine) mergeFact(i uint32, p *parcel, f *fact, out *Output) bool {
+	facts, changed := m.merge(m.factsOf(p), f)
+	m.facts = facts
+	if !changed {
+		return false
+	}
+	m.buf = appendFacts(m.buf[:0], facts)
+	s := m.sections(p)
+	s.facts = m.buf
+	if len(facts) > MaxFacts || !m.store(p, s) {
+		m.quarantine(i, p, reasonFacts, out)
+		return false
+	}
+	p.facts = uint16(len(facts))
+	return true
 }
 
 // news has the next tick judge p.
@@ -149,46 +187,6 @@ func (m *Machine) factOf(e *schemas.Event) fact {
 		f.flags |= factBackfill
 	}
 	return f
-}
-
-// storeFacts writes the facts back; one that comes last in order is appended to
-// the blob in place where it fits.
-func (m *Machine) storeFacts(p *parcel, facts []fact, c change) bool {
-	if c != appended {
-		m.buf = appendFacts(m.buf[:0], facts)
-	} else {
-		m.buf = appendLast(m.buf[:0], facts)
-		block := m.blobs.block(p.blob)
-		used := int(p.number) + int(p.orders) + int(p.alerts)*knownBytes + int(p.factLen)
-		if used+len(m.buf) <= len(block) && used+len(m.buf) <= maxBlob {
-			copy(block[used:], m.buf)
-			p.factLen += uint16(len(m.buf))
-			p.facts = uint16(len(facts))
-			return true
-		}
-		m.buf = appendFacts(m.buf[:0], facts)
-	}
-	s := m.sections(p)
-	s.facts = m.buf
-	if !m.store(p, s) {
-		return false
-	}
-	p.facts = uint16(len(facts))
-	return true
-}
-
-// appendLast appends the encoding of the last fact behind the others.
-func appendLast(b []byte, facts []fact) []byte {
-	n := len(facts) - 1
-	prev := &fact{}
-	if n > 0 {
-		prev = &facts[n-1]
-	}
-	var last lane
-	for i := n - 1; i >= 0 && last == 0; i-- {
-		last = facts[i].lane
-	}
-	return appendFact(b, &facts[n], prev, last)
 }
 
 const (

@@ -3,9 +3,15 @@ package sink
 import (
 	"errors"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -139,4 +145,44 @@ func TestSinkRetention(t *testing.T) {
 	if n := one[uint64](t, conn, "SELECT count() FROM audit_blocks"); n != 0 {
 		t.Errorf("audit_blocks has %d rows, want none", n)
 	}
+}
+
+// Every other insert happens, and its answer is lost.
+func TestSinkLostAnswers(t *testing.T) {
+	k, direct := startKafka(t, 1), migrated(t)
+	target := &url.URL{Scheme: "http", Host: chdbtest.Start(t)}
+	var inserts, lost atomic.Int64
+	forward := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Query().Get("query"), "INSERT") || inserts.Add(1)%2 == 0 {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		forward.ServeHTTP(answer, r)
+		if answer.Code == http.StatusOK {
+			lost.Add(1)
+		}
+		panic(http.ErrAbortHandler) // closes the connection without an answer
+	}))
+	server.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
+	t.Cleanup(server.Close)
+	conn, err := Open(Options{URLs: []string{server.URL}, Database: one[string](t, direct, "SELECT currentDatabase()")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	k.put(schemas.EventsTopic, 0, mixed(0, 70_000)...)
+	stop := start(t, k.config(conn))
+	k.waitCommitted(schemas.EventsTopic, 0, 70_000)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if lost.Load() == 0 {
+		t.Fatal("no answer was lost: the test tests nothing")
+	}
+	if all, want := one[uint64](t, direct, "SELECT sum(rows) FROM system.parts WHERE database = currentDatabase() AND table = 'scans'"), uint64(46_666); all < want {
+		t.Errorf("%d rows of scans, want at least %d", all, want)
+	}
+	checkExact(t, direct, 70_000)
 }
