@@ -181,6 +181,24 @@ func TestDirtyRows(t *testing.T) {
 	m.MarkParcelsWritten(first) // an unknown or old row does nothing
 }
 
+// TestForgetsWarnings: a warning that came to nothing leaves nothing behind.
+func TestForgetsWarnings(t *testing.T) {
+	m := ready(t)
+	for i := range 10 {
+		at := testBase - int64(400-40*i)*3600_000
+		apply(t, m, scanOf("P10000", i, at, schemas.InTransit))
+	}
+	apply(t, m, tickAt(testBase+1))
+	apply(t, m, scanOf("P10000", 99, testBase, schemas.InTransit))
+	out := apply(t, m, tickAt(testBase+2))
+	if len(out.Alerts) != 1 || out.Alerts[0].Status != schemas.AlertWithdrawn || out.Alerts[0].OpenedAt != 0 {
+		t.Errorf("alerts %+v", out.Alerts)
+	}
+	if p := m.parcels.at(0); p.alerts != 0 {
+		t.Errorf("%d alerts kept", p.alerts)
+	}
+}
+
 // TestTimerHorizon: a deadline beyond the calendar fires on its second too.
 func TestTimerHorizon(t *testing.T) {
 	m := NewMachine(0, 1)

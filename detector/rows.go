@@ -9,7 +9,8 @@ import (
 // DirtyParcels appends to dst the rows of up to limit parcels whose present row
 // is not known to be written, those that have waited longest first. The same
 // parcels come again until MarkParcelsWritten has seen their rows. Rows are
-// independent of the machine.
+// independent of the machine; what dst has beyond its length, the Carriers of
+// those rows included, is written over.
 func (m *Machine) DirtyParcels(limit int, dst []schemas.ParcelRow) []schemas.ParcelRow {
 	q := &m.dirtyParcels
 	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {

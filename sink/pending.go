@@ -178,6 +178,7 @@ func (p *pending) write(ctx context.Context, conn driver.Conn) error {
 		if err := p.insert(ctx, conn, &b.block); err != nil {
 			return err
 		}
+		b.reset() // or the next attempt would write it again
 		if err := p.insert(ctx, conn, &b.texts.block); err != nil {
 			return err
 		}

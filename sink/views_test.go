@@ -178,3 +178,28 @@ func TestAuditBlocks(t *testing.T) {
 		t.Errorf("audit_blocks is %s, want %s", got, want)
 	}
 }
+
+func TestAuditRanges(t *testing.T) {
+	conn := migrated(t)
+	const span = schemas.RangeSpan
+	b := newRangeBlock()
+	for _, r := range []schemas.Range{
+		{TopicID: schemas.ID{1}, First: 0, Last: 9, Records: 10}, // an earlier row of the same range
+		{TopicID: schemas.ID{1}, First: 0, Last: span - 1, Records: span},
+		{TopicID: schemas.ID{1}, First: span, Last: span + 4, Records: 5},
+		{TopicID: schemas.ID{2}, First: 2 * span, Last: 2*span + 1, Records: 2}, // the first one of a topic may begin anywhere
+		{TopicID: schemas.ID{3}, First: 0, Last: span - 1, Records: span},
+		{TopicID: schemas.ID{3}, First: 2 * span, Last: 2 * span, Records: 1},
+		{TopicID: schemas.ID{4}, First: 0, Last: 1, Records: 3},
+	} {
+		b.add(&r)
+	}
+	if err := b.insert(t.Context(), conn, &proto.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	got := one[string](t, conn, "SELECT toString(groupArray((substring(toString(topic_id), 1, 2), bucket, problem))) FROM (SELECT * FROM audit_ranges ORDER BY toString(topic_id))")
+	want := "[('03',131072,'range before it is missing'),('04',0,'more records than offsets')]"
+	if got != want {
+		t.Errorf("audit_ranges is %s, want %s", got, want)
+	}
+}

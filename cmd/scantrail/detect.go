@@ -217,7 +217,7 @@ func readOrderLine(b []byte, kind string, received int64) (factLine, error) {
 	delete(fields, "received_at")
 	if kind == "order" {
 		if fields["order_kind"] == nil {
-			return factLine{}, errors.New("order_kind: missing; want created, label_created, ...")
+			return factLine{}, errors.New("order_kind: missing; want created, label_created or another kind of the topic orders")
 		}
 		fields["kind"] = fields["order_kind"]
 		delete(fields, "order_kind")

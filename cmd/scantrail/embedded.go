@@ -55,10 +55,11 @@ func startEmbedded(ctx context.Context, o embeddedOptions) (*embedded, error) {
 	}
 	dir := filepath.Join(data, "clickhouse")
 	if e.clickhouse, err = chdb.Start(ctx, chdb.Options{Lib: lib, DataDir: dir, Listen: o.ClickHouse, Log: o.Log}); err != nil {
+		err = fmt.Errorf("embedded ClickHouse on %s: %w; --clickhouse chooses another address", o.ClickHouse, err)
 		return nil, errors.Join(err, e.Close())
 	}
 	if e.kafka, err = kfake.NewCluster(kafka...); err != nil {
-		return nil, errors.Join(fmt.Errorf("embedded Kafka on port %d: %w", o.KafkaPort, err), e.Close())
+		return nil, errors.Join(fmt.Errorf("embedded Kafka on port %d: %w; --kafka-port chooses another", o.KafkaPort, err), e.Close())
 	}
 	return e, nil
 }

@@ -96,7 +96,7 @@ func (p *pipeline) Close() {
 // Prepare waits for Kafka and ClickHouse and makes what is missing there:
 // topics, the default policy, and, where asked, the tables.
 func (p *pipeline) Prepare(ctx context.Context) error {
-	if err := p.retry(ctx, "Kafka", func() error {
+	if err := p.retry(ctx, "Kafka", kafkaRemedy, func() error {
 		if err := p.kafka.Ping(ctx); err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 	if !p.runs("detect") && !p.runs("sink") {
 		return nil
 	}
-	return p.retry(ctx, "ClickHouse", func() error {
+	return p.retry(ctx, "ClickHouse", clickHouseRemedy, func() error {
 		if !p.o.Migrate {
 			return sink.Verify(ctx, p.rows)
 		}
@@ -129,7 +129,7 @@ func migrate(ctx context.Context, o sink.Options, cluster string, conn driver.Co
 
 // retry tries until it works or ctx ends. It says why it waits: once at first,
 // then whenever the reason changes.
-func (p *pipeline) retry(ctx context.Context, what string, try func() error) error {
+func (p *pipeline) retry(ctx context.Context, what string, remedy func(error) string, try func() error) error {
 	last := ""
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		err := try()
@@ -154,11 +154,15 @@ func (p *pipeline) retry(ctx context.Context, what string, try func() error) err
 	}
 }
 
-func remedy(err error) string {
-	if r, _ := sink.Remedy(err); r != "" {
-		return r
+func kafkaRemedy(error) string {
+	return "check that the brokers run, that kafka.brokers, kafka.tls and kafka.sasl are right, and that this user may create or describe the topics"
+}
+
+func clickHouseRemedy(err error) string {
+	if remedy, _ := sink.Remedy(err); remedy != "" {
+		return remedy
 	}
-	return "check that it runs and that the configured address is right"
+	return "check that it runs and that clickhouse.addrs is right; the tables are made by: scantrail migrate"
 }
 
 func (p *pipeline) runs(role string) bool {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,6 +34,9 @@ type rig struct {
 	producer *kgo.Client
 	now      atomic.Int64 // Unix milliseconds: the pipeline's clock
 	proxy    *proxy       // between the pipeline and ClickHouse
+	cluster  *kfake.Cluster
+	broker   string
+	data     string // of the broker, which survives its end
 }
 
 const rigTime = 1_790_000_000_000 // 2026-09-21T14:13:20Z
@@ -42,12 +46,10 @@ var rigs atomic.Int32
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	clickhouse := chdbtest.Start(t)
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	r := &rig{t: t, kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, proxy: newProxy(t, clickhouse)}
+	r := &rig{t: t, broker: freeAddr(t), data: t.TempDir(), proxy: newProxy(t, clickhouse)}
+	r.startKafka()
+	t.Cleanup(func() { r.cluster.Close() })
+	r.kafka = []kgo.Opt{kgo.SeedBrokers(r.broker)}
 	r.now.Store(rigTime)
 	registry, err := carriers.Load(schemas.Carriers, "")
 	if err != nil {
@@ -75,6 +77,23 @@ func newRig(t *testing.T) *rig {
 	}
 	t.Cleanup(r.producer.Close)
 	return r
+}
+
+// startKafka starts the broker, or starts it again where it stopped.
+func (r *rig) startKafka() {
+	r.t.Helper()
+	_, port, err := net.SplitHostPort(r.broker)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(n), kfake.DataDir(r.data), kfake.GroupMinSessionTimeout(time.Second))
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // start runs the pipeline until the test ends.
@@ -363,6 +382,32 @@ func TestClickHouseAway(t *testing.T) {
 	}
 	if n := one[uint16](r, "SELECT facts FROM parcels FINAL"); n != 4 {
 		t.Errorf("the parcel's row has %d facts, want 4", n)
+	}
+}
+
+// TestKafkaAway stops the broker under a running pipeline.
+func TestKafkaAway(t *testing.T) {
+	r := newRig(t)
+	r.topic("yunexpress")
+	r.start()
+	r.send("yunexpress", fmt.Appendf(nil, goodScan, "PICKED_UP"))
+	r.settle()
+	r.cluster.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	untilTrue(t, ctx, "ready says that Kafka is away", func() bool {
+		err := r.pipeline.Ready(ctx)
+		return err != nil && strings.Contains(err.Error(), "kafka")
+	})
+	r.startKafka()
+	r.send("yunexpress", fmt.Appendf(nil, goodScan, "FIRST_MILE_ARRIVE"))
+	untilTrue(t, ctx, "ready again", func() bool { return r.pipeline.Ready(ctx) == nil })
+	r.settle()
+	if n := one[uint64](r, "SELECT count() FROM scans FINAL"); n != 2 {
+		t.Errorf("%d scans, want 2", n)
+	}
+	if n := one[uint16](r, "SELECT facts FROM parcels FINAL"); n != 2 {
+		t.Errorf("the parcel's row has %d facts, want 2", n)
 	}
 }
 

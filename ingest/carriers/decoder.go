@@ -2,7 +2,6 @@ package carriers
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -275,122 +274,6 @@ func (d *Decoder) country(e *expr) string {
 		return ""
 	}
 	return d.registry.geo.country(d.eval(e, d.parcel))
-}
-
-// readNumber finds the parcel's number: the first candidate that is one. bad is
-// a candidate that is none.
-func (d *Decoder) readNumber(s *shape) (bad string) {
-	for i := range s.number.alternatives {
-		v := d.evalOne(&s.number.alternatives[i], d.parcel, true)
-		if v == "" {
-			continue
-		}
-		if n, ok := d.canonical(v); ok {
-			d.number.canonical, d.number.id = n, schemas.ParcelID(n)
-			return bad
-		}
-		bad = v
-	}
-	return bad
-}
-
-func (d *Decoder) rejectNumber(bad string, events int) {
-	lost := ""
-	if events > 0 {
-		lost = fmt.Sprintf("; its %d events are lost with it", events)
-	}
-	if bad == "" {
-		d.reject(-1, NoNumber, "number", "a parcel has no tracking number"+lost+"; name the field in number of the mapping")
-		return
-	}
-	d.reject(-1, BadNumber, "number", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits%s", quote(bad), lost))
-}
-
-// canonical returns the canonical form of a printed number.
-func (d *Decoder) canonical(printed string) (string, bool) {
-	start := len(d.arena)
-	var ok bool
-	d.arena, ok = schemas.AppendNumber(d.arena, printed)
-	if s := text(d.arena[start:]); ok && believable(s) {
-		if s == printed {
-			d.arena = d.arena[:start]
-			return printed, true
-		}
-		return s, true
-	}
-	d.arena = d.arena[:start]
-	return "", false
-}
-
-// believable refuses placeholders and masked numbers: no digit, one character
-// repeated, or a run of X.
-func believable(s string) bool {
-	digit, varied := false, false
-	for i := 0; i < len(s); i++ {
-		digit = digit || s[i] <= '9'
-		varied = varied || s[i] != s[0]
-	}
-	return digit && varied && !strings.Contains(s, "XXXX")
-}
-
-// s10Origin returns the country of an S10 postal number (two letters, eight
-// digits and a check digit, the country), or "".
-func s10Origin(s string, geo *geography) string {
-	if len(s) != 13 || s[0] < 'A' || s[1] < 'A' || s[11] < 'A' || s[12] < 'A' {
-		return ""
-	}
-	sum := 0
-	for i, weight := range [8]int{8, 6, 4, 2, 3, 5, 9, 7} {
-		if s[2+i] > '9' {
-			return ""
-		}
-		sum += int(s[2+i]-'0') * weight
-	}
-	check := 11 - sum%11
-	switch check {
-	case 10:
-		check = 0
-	case 11:
-		check = 5
-	}
-	if int(s[10]) != '0'+check {
-		return ""
-	}
-	return geo.country(s[11:])
-}
-
-func (d *Decoder) addAliases() {
-next:
-	for i, a := range d.aliases {
-		for _, b := range d.aliases[:i] {
-			if a == b {
-				continue next
-			}
-		}
-		other, ok := d.canonical(a)
-		if !ok {
-			d.reject(-1, BadAlias, "aliases", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits", quote(a)))
-			continue
-		}
-		if other == d.number.canonical {
-			continue
-		}
-		d.hashed = appendHashed(appendHashed(appendHashed(d.hashed[:0], "alias"), d.number.canonical), other)
-		there := schemas.Alias{
-			FactID: schemas.Hash(d.hashed), TrackingNumber: d.number.canonical, OtherNumber: other,
-			Carrier: d.name, ReceivedAt: d.src.ReceivedAt,
-		}
-		back := there
-		back.TrackingNumber, back.OtherNumber = there.OtherNumber, there.TrackingNumber
-		d.result.Aliases = append(d.result.Aliases, there, back)
-	}
-}
-
-// appendHashed appends s with its length, so that no two lists of strings give
-// the same bytes.
-func appendHashed(b []byte, s string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(s)))
-	return append(b, s...)
 }
 
 // walkEvents goes down the path to the events of a parcel.

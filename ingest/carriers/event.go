@@ -222,7 +222,7 @@ func (m *moment) refuse(v string) (Reason, string) {
 		return "", ""
 	}
 	switch {
-	case m.year <= 1900 || sentinel(v):
+	case m.year <= 1900:
 		return NoTime, fmt.Sprintf("time %s stands for no time", quote(v))
 	case !m.possible():
 		return BadTime, fmt.Sprintf("time %s does not exist in the calendar", quote(v))

@@ -85,6 +85,16 @@ type plan struct {
 	slot  int  // -1: none
 	alias bool // every value is another number of the parcel
 	kids  []*plan
+	marks []uint32 // of the kids' keys, in their order
+	wild  bool     // one of the kids is "*"
+}
+
+// mark tells most keys apart at the price of one comparison.
+func mark(key string) uint32 {
+	if key == "" {
+		return 0
+	}
+	return uint32(len(key))<<16 | uint32(key[0])<<8 | uint32(key[len(key)-1])
 }
 
 // slots collects the paths of a parcel or an event.
@@ -107,7 +117,8 @@ next:
 			}
 		}
 		k := &plan{step: st, slot: -1}
-		p.kids = append(p.kids, k)
+		p.kids, p.marks = append(p.kids, k), append(p.marks, mark(st.key))
+		p.wild = p.wild || st.any
 		p = k
 	}
 	return p
@@ -294,9 +305,10 @@ func (d *Decoder) visit(i int, p *plan, values []string) {
 		}
 		for c := i + 1; c < int(n.next); c = int(d.tree.nodes[c].next) {
 			key := d.tree.key(c)
-			for _, k := range p.kids {
-				if len(k.step.key) == len(key) && k.step.key == key || k.step.any {
-					d.visit(c, k, values)
+			m := mark(key)
+			for j, have := range p.marks {
+				if have == m && p.kids[j].step.key == key || p.wild && p.kids[j].step.any {
+					d.visit(c, p.kids[j], values)
 				}
 			}
 		}

@@ -34,7 +34,9 @@ func Load(builtin fs.FS, overrideDir string) (*Registry, error) {
 	err = eachYAML(builtin, "lexicon", func(y yamlNode, _ string) { r.lexicon.load(y) })
 	err = errors.Join(err, r.loadCarriers(builtin, "carriers"))
 	if overrideDir != "" {
-		err = errors.Join(err, r.loadCarriers(os.DirFS(overrideDir), "."))
+		if own := r.loadCarriers(os.DirFS(overrideDir), "."); own != nil {
+			err = errors.Join(err, fmt.Errorf("folder %s:\n%w", overrideDir, own))
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -54,6 +54,10 @@ var namesFollow = [...]string{"signed for by", "signed by", "signatory", "accept
 // withoutNames cuts a text after the words that a person's name follows, since
 // names are nobody's business here.
 func withoutNames(s string) string {
+	hint := strings.IndexByte(s, ':') >= 0 || strings.Contains(s, "ign") || strings.Contains(s, "IGN") || strings.Contains(s, "收")
+	if !hint {
+		return s
+	}
 	for _, w := range namesFollow {
 		if i := indexFold(s, w); i >= 0 {
 			s = s[:i+len(w)]

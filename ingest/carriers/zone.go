@@ -163,12 +163,14 @@ type geography struct {
 	byCountry map[string]*zone  // alpha-2
 	byRegion  map[string]*zone  // "US/NY"
 	zones     map[string]*zone  // IANA name
+	alpha2    [26][26]string    // most countries come as two capital letters
 }
 
 func newGeography() (*geography, error) {
 	g := &geography{countries: map[string]string{}, byCountry: map[string]*zone{}, byRegion: map[string]*zone{}, zones: map[string]*zone{}}
 	for _, f := range rows(countriesCSV, 5) {
 		g.countries[f[0]], g.countries[f[1]] = f[0], f[0]
+		g.alpha2[f[0][0]-'A'][f[0][1]-'A'] = f[0]
 		for _, name := range strings.Split(f[4], ";") {
 			g.countries[strings.ToUpper(name)] = f[0]
 		}
@@ -229,6 +231,9 @@ func (g *geography) place(m map[string]*zone, key, name, seconds string) error {
 func (g *geography) country(s string) string {
 	if len(s) < 2 || len(s) > 60 {
 		return ""
+	}
+	if first, second := s[0]-'A', s[1]-'A'; len(s) == 2 && first < 26 && second < 26 {
+		return g.alpha2[first][second]
 	}
 	var b [60]byte
 	return g.countries[text(b[:upper(b[:], s)])]

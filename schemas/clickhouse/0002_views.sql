@@ -194,3 +194,23 @@ FROM
 WHERE problem != ''
 COMMENT 'Blocks of the ledger that break the chain. Must be empty.'
 ;
+
+CREATE OR REPLACE VIEW audit_ranges{{.OnCluster}} AS
+SELECT topic, topic_id, `partition`, bucket, last_offset, problem
+FROM
+(
+    SELECT topic, topic_id, `partition`, bucket, last_offset,
+        lagInFrame(bucket, 1, -1) OVER w AS previous_bucket,
+        lagInFrame(last_offset, 1, 0) OVER w AS previous_last,
+        multiIf(
+            last_offset >= bucket + {{.RangeSpan}}, 'range is too long',
+            records > last_offset - bucket + 1, 'more records than offsets',
+            previous_bucket >= 0 AND previous_bucket + {{.RangeSpan}} != bucket, 'range before it is missing',
+            previous_bucket >= 0 AND previous_last + 1 != bucket, 'range before it is not finished',
+            '') AS problem
+    FROM ranges FINAL
+    WINDOW w AS (PARTITION BY topic_id, `partition` ORDER BY bucket ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+)
+WHERE problem != ''
+COMMENT 'Ranges of the ledger of ingest that break the chain. Must be empty, but for offsets that the source topic itself skips at the end of a range (transaction markers, compaction).'
+;
