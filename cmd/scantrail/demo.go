@@ -193,7 +193,7 @@ func (d *demo) prepare(ctx context.Context, servers *embedded) error {
 		Roles:      roleNames, Migrate: true, Carriers: registry, Generation: 1,
 		// On an accelerated clock every moment of lag is hours: time always waits.
 		StallAfter: 100 * 365 * 24 * time.Hour,
-		Snapshot:   15 * time.Second, FlushRows: 100_000, FlushEvery: time.Second,
+		Snapshot:   15 * time.Second, FlushRows: 100_000, FlushEvery: time.Second, RowsEvery: time.Second,
 		Now: d.clock.now, Log: d.logger(),
 	})
 	if err != nil {

@@ -38,7 +38,8 @@ type pipelineOptions struct {
 	StallAfter time.Duration
 	Snapshot   time.Duration
 	FlushRows  int
-	FlushEvery time.Duration
+	FlushEvery time.Duration // of the sink
+	RowsEvery  time.Duration // of the detector
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -285,7 +286,7 @@ func (p *pipeline) runIngest(ctx context.Context) error {
 
 func (p *pipeline) runDetect(ctx context.Context) error {
 	s, err := shell.New(shell.Config{
-		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.FlushEvery,
+		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.RowsEvery,
 		Rows: sink.NewRows(p.rows), Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
 	})
 	if err != nil {

@@ -50,7 +50,7 @@ func benchmarkPipeline(b *testing.B, parcels int) {
 		ClickHouse: sink.Options{URLs: []string{"http://" + clickhouse}, Database: fmt.Sprintf("bench%d_%d", os.Getpid(), rigs.Add(1)), User: "default"},
 		Topics:     topicOptions{Partitions: 12, Replication: 1, Create: true},
 		Roles:      roleNames, Migrate: true, Carriers: registry, Generation: 1, StallAfter: time.Hour,
-		Snapshot: time.Minute, FlushRows: 100_000, FlushEvery: time.Second,
+		Snapshot: time.Minute, FlushRows: 100_000, FlushEvery: time.Second, RowsEvery: time.Second,
 		Now: func() time.Time { return to }, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {

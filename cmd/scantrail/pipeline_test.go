@@ -60,7 +60,7 @@ func newRig(t *testing.T) *rig {
 		ClickHouse: sink.Options{URLs: []string{"http://" + r.proxy.addr()}, Database: fmt.Sprintf("rig%d_%d", os.Getpid(), rigs.Add(1)), User: "default"},
 		Topics:     topicOptions{Partitions: 3, Replication: 1, Create: true},
 		Roles:      roleNames, Migrate: true, Carriers: registry, Generation: 1, StallAfter: time.Hour,
-		Snapshot: time.Minute, FlushRows: 50_000, FlushEvery: 50 * time.Millisecond,
+		Snapshot: time.Minute, FlushRows: 50_000, FlushEvery: 50 * time.Millisecond, RowsEvery: 50 * time.Millisecond,
 		Now: func() time.Time { return time.UnixMilli(r.now.Load()) },
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

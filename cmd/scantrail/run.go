@@ -146,7 +146,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 		},
 		Generation: uint16(cfg.Detector.Generation), Snapshot: cfg.Detector.SnapshotInterval,
 		TickEvery: cfg.Ingest.TickInterval, StallAfter: cfg.Ingest.StallAfter,
-		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval,
+		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval, RowsEvery: cfg.Detector.FlushInterval,
 		Now: time.Now, Log: log,
 	}, nil
 }

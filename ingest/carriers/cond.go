@@ -70,7 +70,7 @@ func (d *Decoder) all(conds []cond, at place) bool {
 		if at[c.from] < 0 {
 			return false
 		}
-		found := d.anyMatch(at[c.from], c.steps, c)
+		found := d.anyMatch(at[c.from], nil, c.steps, c)
 		if found == c.missing {
 			return false
 		}
@@ -78,15 +78,19 @@ func (d *Decoder) all(conds []cond, at place) bool {
 	return true
 }
 
-// anyMatch reports whether any value at the path meets the condition.
-func (d *Decoder) anyMatch(i int, steps []step, c *cond) bool {
+// anyMatch reports whether any value at the path meets the condition. came is
+// the step that led to i.
+func (d *Decoder) anyMatch(i int, came *step, steps []step, c *cond) bool {
 	n := &d.tree.nodes[i]
-	if n.kind == kindArray && (len(steps) > 0 || int(n.next) > i+1 && d.tree.nodes[i+1].kind < kindObject) {
+	if n.kind == kindArray && (len(steps) > 0 || came != nil && came.filtered || int(n.next) > i+1 && d.tree.nodes[i+1].kind < kindObject) {
 		for k := i + 1; k < int(n.next); k = int(d.tree.nodes[k].next) {
-			if d.anyMatch(k, steps, c) {
+			if d.anyMatch(k, came, steps, c) {
 				return true
 			}
 		}
+		return false
+	}
+	if !d.passes(i, came) {
 		return false
 	}
 	if len(steps) == 0 {
@@ -96,20 +100,20 @@ func (d *Decoder) anyMatch(i int, steps []step, c *cond) bool {
 		return false
 	}
 	for k := i + 1; k < int(n.next); k = int(d.tree.nodes[k].next) {
-		if d.follows(k, &steps[0]) && d.anyMatch(k, steps[1:], c) {
+		if d.follows(k, &steps[0]) && d.anyMatch(k, &steps[0], steps[1:], c) {
 			return true
 		}
 	}
 	return false
 }
 
-// follows reports whether member k is one that the step leads to. A filter on
-// an array is left to its elements, which are not told apart here.
-func (d *Decoder) follows(k int, st *step) bool {
-	if !st.any && d.tree.key(k) != st.key {
-		return false
-	}
-	return !st.filtered || d.tree.nodes[k].kind != kindObject || d.member(k, st.filter) == st.want
+// follows reports whether member k has the key of the step.
+func (d *Decoder) follows(k int, st *step) bool { return st.any || d.tree.key(k) == st.key }
+
+// passes reports whether value i has what the filter of the step that led to it
+// wants.
+func (d *Decoder) passes(i int, came *step) bool {
+	return came == nil || !came.filtered || d.tree.nodes[i].kind == kindObject && d.member(i, came.filter) == came.want
 }
 
 func (d *Decoder) meets(i int, c *cond) bool {
@@ -148,7 +152,7 @@ func (c *cond) meets(s string) bool {
 }
 
 // first returns the first value at a path, or "".
-func (d *Decoder) first(i int, steps []step) string {
+func (d *Decoder) first(i int, came *step, steps []step) string {
 	if i < 0 {
 		return ""
 	}
@@ -156,18 +160,19 @@ func (d *Decoder) first(i int, steps []step) string {
 	switch {
 	case n.kind == kindArray:
 		for k := i + 1; k < int(n.next); k = int(d.tree.nodes[k].next) {
-			if s := d.first(k, steps); s != "" {
+			if s := d.first(k, came, steps); s != "" {
 				return s
 			}
 		}
+	case !d.passes(i, came):
 	case len(steps) == 0 && n.kind < kindObject:
 		return d.value(i)
-	case len(steps) == 0 && n.kind == kindObject && d.tree.xml:
+	case len(steps) == 0 && d.tree.xml:
 		return d.xmlText(i)
 	case n.kind == kindObject && len(steps) > 0:
 		for k := i + 1; k < int(n.next); k = int(d.tree.nodes[k].next) {
 			if d.follows(k, &steps[0]) {
-				if s := d.first(k, steps[1:]); s != "" {
+				if s := d.first(k, &steps[0], steps[1:]); s != "" {
 					return s
 				}
 			}

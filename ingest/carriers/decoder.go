@@ -76,7 +76,7 @@ func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
 	at := place{0, -1, 0}
 	d.errorsAt(s, at, false)
 	for _, route := range s.parcels {
-		d.walkParcels(s, 0, -1, route)
+		d.walkParcels(s, 0, -1, nil, route)
 	}
 	if d.parcels == 0 && len(d.result.Rejected) == 0 {
 		d.reject(-1, NoParcel, "parcels", fmt.Sprintf("layout %q of carrier %s fits, but nothing stands where it says parcels are; correct parcels in the mapping, or add an errors entry if this is an answer without parcels", s.name, d.name))
@@ -188,7 +188,7 @@ func (d *Decoder) errorsAt(s *shape, at place, parcel bool) (found bool) {
 			if c.source == "" {
 				continue
 			}
-			if v := d.first(at[c.from], c.steps); v != "" {
+			if v := d.first(at[c.from], nil, c.steps); v != "" {
 				detail += " " + quote(v)
 			}
 		}
@@ -204,22 +204,22 @@ func (d *Decoder) errorsAt(s *shape, at place, parcel bool) (found bool) {
 func (d *Decoder) candidate(s *shape) string { return d.eval(&s.number, d.parcel) }
 
 // walkParcels goes down the path to the parcels. around is the object that
-// holds i.
-func (d *Decoder) walkParcels(s *shape, i, around int, route []step) {
+// holds i, came the step that led to it.
+func (d *Decoder) walkParcels(s *shape, i, around int, came *step, route []step) {
 	n := &d.tree.nodes[i]
 	end := int(n.next)
 	switch {
 	case n.kind == kindArray:
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
-			d.walkParcels(s, c, around, route)
+			d.walkParcels(s, c, around, came, route)
 		}
-	case n.kind != kindObject:
+	case n.kind != kindObject || !d.passes(i, came):
 	case len(route) == 0:
 		d.readParcel(s, i, around)
 	default:
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
 			if d.follows(c, &route[0]) {
-				d.walkParcels(s, c, i, route[1:])
+				d.walkParcels(s, c, i, &route[0], route[1:])
 			}
 		}
 	}
@@ -259,7 +259,7 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 		d.addAliases()
 	}
 	for _, route := range s.events {
-		d.walkEvents(s, i, i, route)
+		d.walkEvents(s, i, i, nil, route)
 	}
 	if d.number.skipEvents && !(refused && bad == "") {
 		d.rejectNumber(bad, d.index-first)
@@ -277,21 +277,21 @@ func (d *Decoder) country(e *expr) string {
 }
 
 // walkEvents goes down the path to the events of a parcel.
-func (d *Decoder) walkEvents(s *shape, i, around int, route []step) {
+func (d *Decoder) walkEvents(s *shape, i, around int, came *step, route []step) {
 	n := &d.tree.nodes[i]
 	end := int(n.next)
 	switch {
 	case n.kind == kindArray:
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
-			d.walkEvents(s, c, around, route)
+			d.walkEvents(s, c, around, came, route)
 		}
-	case n.kind != kindObject:
+	case n.kind != kindObject || !d.passes(i, came):
 	case len(route) == 0:
 		d.readEvent(s, place{i, around, 0})
 	default:
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
 			if d.follows(c, &route[0]) {
-				d.walkEvents(s, c, i, route[1:])
+				d.walkEvents(s, c, i, &route[0], route[1:])
 			}
 		}
 	}
