@@ -244,8 +244,37 @@ func BenchmarkMemory(b *testing.B) {
 				b.ReportMetric(float64(m.blobs.inUse)/n, "blob-B/parcel")
 				b.ReportMetric(float64(len(m.blobs.pages))*pageBytes/n, "pages-B/parcel")
 				b.ReportMetric(float64(m.parcels.bytes())/n, "slots-B/parcel")
+				runtime.KeepAlive(m)
 			}
 		})
+	}
+}
+
+// BenchmarkOrderMemory reports what the home of an order of five facts takes.
+func BenchmarkOrderMemory(b *testing.B) {
+	for range b.N {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		m, w, out := NewMachine(0, 1), &benchWorld{}, Output{}
+		for k := range 5 {
+			for i := range *parcelsFlag {
+				out.Reset()
+				r := w.order(i, k)
+				r.Forwarded = false
+				if r.Order.Kind != schemas.OrderLabelCreated {
+					r.Order.TrackingNumbers = nil
+				}
+				if err := m.Apply(m.Offset()+1, r, &out); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		m.dirtyOrders = queue{}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(*parcelsFlag), "heap-B/order")
+		runtime.KeepAlive(m)
 	}
 }
 

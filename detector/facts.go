@@ -11,7 +11,7 @@ import (
 
 // MaxFacts is the number of scans, and of order facts, beyond which an entity
 // is no parcel: placeholder numbers merge the world.
-const MaxFacts = 256
+const MaxFacts = schemas.MaxFacts
 
 // fact is one scan as f needs it. 40 bits of the fact id are kept: within a
 // parcel of 12 facts two share them with a probability of 6e-11, within one of

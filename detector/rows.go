@@ -85,6 +85,7 @@ func (m *Machine) parcelRow(p *parcel, row *schemas.ParcelRow) {
 	if p.flags&parcelQuarantined != 0 {
 		row.Facts = MaxFacts + 1
 	}
+	row.FirstProgressAt = millis(v.first)
 	if v.last >= 0 {
 		f := &facts[v.last]
 		at := &m.places.list[f.place]

@@ -79,14 +79,15 @@ type ParcelRow struct {
 	Destination    string
 	LabelSource    string
 
-	Stage          Milestone // furthest forward milestone
-	LastMilestone  Milestone // of the latest progress event
-	LastCarrier    string
-	LastFacility   string
-	LastCountry    string
-	LastProgressAt int64
-	EndMilestone   Milestone // unmapped while open
-	EndedAt        int64
+	Stage           Milestone // furthest forward milestone
+	LastMilestone   Milestone // of the latest progress event
+	LastCarrier     string
+	LastFacility    string
+	LastCountry     string
+	FirstProgressAt int64
+	LastProgressAt  int64
+	EndMilestone    Milestone // unmapped while open
+	EndedAt         int64
 
 	OrderedAt       int64 // order facts
 	ConfirmedAt     int64

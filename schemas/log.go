@@ -25,6 +25,11 @@ const CarrierHeader = "carrier"
 // `ranges` accounts for: rows are keyed by multiples of it.
 const RangeSpan = 65536
 
+// MaxFacts is the number of scans, and of order facts, beyond which an entity is
+// no parcel or order but a placeholder number that merges many. It is then
+// quarantined: its row says MaxFacts+1 facts and stands in data_gaps.
+const MaxFacts = 256
+
 // Kind tells the bodies of a Record apart. The numbers are the field numbers
 // of the oneof in event.proto.
 type Kind uint8

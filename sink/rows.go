@@ -17,17 +17,18 @@ type Rows struct {
 	conn    driver.Conn
 	parcels *parcelBlock
 	orders  *orderBlock
+	gaps    *gapBlock // of quarantined entities
 	buf     proto.Buffer
 }
 
 // NewRows returns a writer of rows over conn.
 func NewRows(conn driver.Conn) *Rows {
-	return &Rows{conn: conn, parcels: newParcelBlock(), orders: newOrderBlock()}
+	return &Rows{conn: conn, parcels: newParcelBlock(), orders: newOrderBlock(), gaps: newGapBlock()}
 }
 
-// InsertParcels writes rows into parcels, in blocks of at most 100,000. After
-// an error, any of the rows may or may not be written. The rows' strings are
-// not kept.
+// InsertParcels writes rows into parcels, in blocks of at most 100,000, and
+// those of quarantined parcels into data_gaps as well. After an error, any of
+// the rows may or may not be written. The rows' strings are not kept.
 func (w *Rows) InsertParcels(ctx context.Context, rows []schemas.ParcelRow) error {
 	b := w.parcels
 	defer b.reset()
@@ -36,13 +37,25 @@ func (w *Rows) InsertParcels(ctx context.Context, rows []schemas.ParcelRow) erro
 		b.reset()
 		for i := range rows[:n] {
 			b.add(&rows[i])
+			if rows[i].Facts > schemas.MaxFacts {
+				w.gaps.quarantined(rows[i].TrackingNumber, "one tracking number with more facts than a parcel has: its trail is no longer followed")
+			}
 		}
 		if err := b.insert(ctx, w.conn, &w.buf); err != nil {
 			return err
 		}
 		rows = rows[n:]
 	}
-	return nil
+	return w.insertGaps(ctx)
+}
+
+// insertGaps writes what the rows before have noted.
+func (w *Rows) insertGaps(ctx context.Context) error {
+	defer w.gaps.reset()
+	if w.gaps.rows == 0 {
+		return nil
+	}
+	return w.gaps.insert(ctx, w.conn, &w.buf)
 }
 
 // InsertOrders writes rows into orders, as InsertParcels does.
@@ -54,13 +67,16 @@ func (w *Rows) InsertOrders(ctx context.Context, rows []schemas.OrderRow) error 
 		b.reset()
 		for i := range rows[:n] {
 			b.add(&rows[i])
+			if rows[i].Facts > schemas.MaxFacts {
+				w.gaps.quarantined("order "+rows[i].OrderID+" of "+rows[i].ShopID, "one order with more facts or numbers than an order has: it is no longer followed")
+			}
 		}
 		if err := b.insert(ctx, w.conn, &w.buf); err != nil {
 			return err
 		}
 		rows = rows[n:]
 	}
-	return nil
+	return w.insertGaps(ctx)
 }
 
 // milestoneName returns the name of a milestone for a column, where unmapped
@@ -85,7 +101,7 @@ type parcelBlock struct {
 	stage, last, end                            strs
 	stageNo                                     u8s
 	lastCarrier, lastFacility, lastCountry      strs
-	lastProgress, ended                         nullTimes
+	firstProgress, lastProgress, ended          nullTimes
 	ordered, confirmed, ready, shipped          nullTimes
 	promise, cancelled                          nullTimes
 	label, accepted, exportCleared, departed    nullTimes
@@ -106,7 +122,7 @@ func newParcelBlock() *parcelBlock {
 		strCol("origin", &b.origin), strCol("destination", &b.destination), strCol("label_source", &b.labelSource),
 		strCol("stage", &b.stage), u8Col("stage_no", &b.stageNo), strCol("last_milestone", &b.last),
 		strCol("last_carrier", &b.lastCarrier), strCol("last_facility", &b.lastFacility),
-		strCol("last_country", &b.lastCountry), nullCol("last_progress_at", &b.lastProgress),
+		strCol("last_country", &b.lastCountry), nullCol("first_progress_at", &b.firstProgress), nullCol("last_progress_at", &b.lastProgress),
 		strCol("end_milestone", &b.end), nullCol("ended_at", &b.ended),
 		nullCol("ordered_at", &b.ordered), nullCol("confirmed_at", &b.confirmed), nullCol("ready_at", &b.ready),
 		nullCol("marked_shipped_at", &b.shipped), nullCol("promise_at", &b.promise), nullCol("cancelled_at", &b.cancelled),
@@ -140,6 +156,7 @@ func (b *parcelBlock) add(r *schemas.ParcelRow) {
 	b.lastCarrier.add(r.LastCarrier)
 	b.lastFacility.add(r.LastFacility)
 	b.lastCountry.add(r.LastCountry)
+	b.firstProgress.add(r.FirstProgressAt)
 	b.lastProgress.add(r.LastProgressAt)
 	b.end.add(milestoneName(r.EndMilestone))
 	b.ended.add(r.EndedAt)

@@ -150,3 +150,24 @@ func BenchmarkInsertParcels(b *testing.B) {
 		})
 	}
 }
+
+func TestQuarantinedParcelStandsInDataGaps(t *testing.T) {
+	conn := migrated(t)
+	rows := []schemas.ParcelRow{
+		{ParcelID: schemas.ParcelID("TEST000001"), TrackingNumber: "TEST000001", OpenedAt: 1_790_000_000_000, Version: 1, Facts: schemas.MaxFacts, UpdatedAt: 1_790_000_000_000},
+		{ParcelID: schemas.ParcelID("TEST000000"), TrackingNumber: "TEST000000", OpenedAt: 1_790_000_000_000, Version: 1, Facts: schemas.MaxFacts + 1, UpdatedAt: 1_790_000_000_000},
+	}
+	w := NewRows(conn)
+	for range 2 { // a retry adds nothing
+		if err := w.InsertParcels(t.Context(), rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var entities []string
+	if err := conn.QueryRow(t.Context(), "SELECT groupArray(entity) FROM data_gaps FINAL WHERE kind = 'quarantine'").Scan(&entities); err != nil {
+		t.Fatal(err)
+	}
+	if len(entities) != 1 || entities[0] != "TEST000000" {
+		t.Errorf("data_gaps names %v, want TEST000000 alone", entities)
+	}
+}

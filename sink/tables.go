@@ -173,14 +173,23 @@ func newGapBlock() *gapBlock {
 	return b
 }
 
+// quarantined notes an entity, which has no range of offsets.
+func (b *gapBlock) quarantined(entity, detail string) {
+	b.note(schemas.EventsTopic, -1, 0, 0, "quarantine", entity, detail)
+}
+
 func (b *gapBlock) add(topic string, partition int32, first, last int64, kind, detail string) {
+	b.note(topic, partition, first, last, kind, "", detail)
+}
+
+func (b *gapBlock) note(topic string, partition int32, first, last int64, kind, entity, detail string) {
 	b.rows++
 	b.topic.add(topic)
 	b.partition.add(partition)
 	b.first.add(first)
 	b.last.add(last)
 	b.kind.add(kind)
-	b.entity.add("")
+	b.entity.add(entity)
 	b.detail.add(detail)
 }
 

@@ -65,6 +65,9 @@ func scoreParcels(t *testing.T) []schemas.ParcelRow {
 		if r.LastProgressAt == 0 {
 			r.LastProgressAt = r.EndedAt
 		}
+		if r.FirstProgressAt = r.AcceptedAt; r.FirstProgressAt == 0 {
+			r.FirstProgressAt = r.OpenedAt
+		}
 	}
 	return rows
 }

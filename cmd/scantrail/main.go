@@ -65,6 +65,7 @@ To see it at work on this machine, with nothing else installed:
 		newCheckCommand(loadMappings),
 		newMigrateCommand(),
 		newNormalizeCommand(),
+		newDetectCommand(),
 		newCarrierCommand(),
 		newClickHouseCommand(),
 		newHealthcheckCommand(),

@@ -90,7 +90,8 @@
 // order: location (the facilities table, then state, then country where it has
 // one zone), utc, an IANA name, or {zone, uncertainty_hours}. Without any, the
 // time counts as UTC with an uncertainty of 14 h. A date without a time of day
-// is midnight with an uncertainty of 24 h.
+// is midnight with an uncertainty of 24 h. An offset that is not that of the
+// event's country makes the difference the uncertainty.
 //
 // # Errors
 //

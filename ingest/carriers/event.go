@@ -189,7 +189,25 @@ func (d *Decoder) readTime(t *timeRule, v string, e *schemas.Event) (Reason, str
 	if t.local != nil {
 		d.offsetFromLocal(t, e)
 	}
+	d.doubtOffset(e)
 	return "", ""
+}
+
+// doubtOffset widens the uncertainty of a time whose stated offset is not that
+// of the event's country: aggregators stamp foreign scans with the offset of
+// their own country, and one cannot tell whether the instant is right.
+func (d *Decoder) doubtOffset(e *schemas.Event) {
+	z := d.registry.geo.byCountry[e.Country]
+	if z == nil || e.OffsetMinutes == 0 || e.TZSource != schemas.TZExplicitOffset && e.TZSource != schemas.TZExplicitUTC {
+		return
+	}
+	off := z.offset(e.OccurredAt/1000) - int64(e.OffsetMinutes)*60
+	if off < 0 {
+		off = -off
+	}
+	if off > 3600 { // an hour may be a summer time that the carrier ignores
+		e.UncertaintySecs = max(e.UncertaintySecs, uint32(off))
+	}
 }
 
 func layoutNames(all []layout) string {

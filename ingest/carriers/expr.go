@@ -89,14 +89,6 @@ type plan struct {
 	wild  bool     // one of the kids is "*"
 }
 
-// mark tells most keys apart at the price of one comparison.
-func mark(key string) uint32 {
-	if key == "" {
-		return 0
-	}
-	return uint32(len(key))<<16 | uint32(key[0])<<8 | uint32(key[len(key)-1])
-}
-
 // slots collects the paths of a parcel or an event.
 type slots struct {
 	plans [scopes]*plan
@@ -117,7 +109,7 @@ next:
 			}
 		}
 		k := &plan{step: st, slot: -1}
-		p.kids, p.marks = append(p.kids, k), append(p.marks, mark(st.key))
+		p.kids, p.marks = append(p.kids, k), append(p.marks, markOf(st.key))
 		p.wild = p.wild || st.any
 		p = k
 	}
@@ -304,10 +296,9 @@ func (d *Decoder) visit(i int, p *plan, values []string) {
 			return
 		}
 		for c := i + 1; c < int(n.next); c = int(d.tree.nodes[c].next) {
-			key := d.tree.key(c)
-			m := mark(key)
+			m := d.tree.nodes[c].mark
 			for j, have := range p.marks {
-				if have == m && p.kids[j].step.key == key || p.wild && p.kids[j].step.any {
+				if have == m && p.kids[j].step.key == d.tree.key(c) || p.wild && p.kids[j].step.any {
 					d.visit(c, p.kids[j], values)
 				}
 			}

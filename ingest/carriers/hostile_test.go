@@ -229,3 +229,17 @@ func TestGeneric(t *testing.T) {
 		t.Errorf("an ambiguous date was read: %s", describe(got))
 	}
 }
+
+// A stated offset that is not the country's is doubted, not corrected.
+func TestDoubtfulOffset(t *testing.T) {
+	d := load(t).NewDecoder(Limits{})
+	for in, want := range map[string]uint32{
+		`"+8","process_country":"CN"`: 0, `"+8","process_country":"BE"`: 6 * 3600, `"+02:00","process_country":"BE"`: 0,
+		`"+01:00","process_country":"BE"`: 0, `"UTC","process_country":"CN"`: 0, `"+8","process_country":"US"`: 0,
+	} {
+		got := d.Decode("yunexpress", []byte(push("YT2632100000000017", `{"process_time":"2026-10-01T08:12:33","track_node_code":"DELIVERED","time_zone":`+in+`}`)), Source{})
+		if len(got.Events) != 1 || got.Events[0].UncertaintySecs != want {
+			t.Errorf("%s: %s, want ±%d s", in, describe(got), want)
+		}
+	}
+}

@@ -40,7 +40,12 @@ func (t *tree) push(k kind, key uint32, keyLen uint16, flags uint8, start int) i
 		return t.fail(TooLarge, start, "the record holds too many values")
 	}
 	i := len(t.nodes)
-	t.nodes = append(t.nodes, node{key: key, keyLen: keyLen, kind: k, flags: flags, start: uint32(start), next: uint32(i + 1)})
+	from := t.src
+	if flags&keyInArena != 0 {
+		from = t.keys
+	}
+	m := markOf(text(from[key : key+uint32(keyLen)]))
+	t.nodes = append(t.nodes, node{key: key, keyLen: keyLen, mark: m, kind: k, flags: flags, start: uint32(start), next: uint32(i + 1)})
 	return i
 }
 

@@ -1,6 +1,8 @@
 package carriers
 
 import (
+	"bytes"
+	"encoding/csv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -118,6 +120,27 @@ func TestPayloads(t *testing.T) {
 					t.Errorf("%s: event %d, code %q text %q, has no meaning", name, i, e.RawCode, e.RawText)
 				}
 			}
+		}
+	}
+}
+
+// TestPayloadCodes: every code that was seen in answers of these carriers has a
+// meaning in the mapping.
+func TestPayloadCodes(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(payloads(t), "codes_seen.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := load(t)
+	notEvents := []string{"ups 518", "ups string"} // a service, a placeholder
+	for _, line := range all[1:] {
+		c, ok := r.Carrier(line[0])
+		if ok && c.meaning(line[1]) == nil && !slices.Contains(notEvents, line[0]+" "+line[1]) {
+			t.Errorf("%s: code %q (%s) has no meaning", line[0], line[1], line[2])
 		}
 	}
 }

@@ -27,6 +27,7 @@ type node struct {
 	key        uint32
 	start, end uint32 // value in src, without quotes; of an object or array with its brackets
 	next       uint32
+	mark       uint32 // of the key, to tell most keys apart at one comparison
 	keyLen     uint16
 	kind       kind
 	flags      uint8
@@ -109,11 +110,11 @@ func (t *tree) duplicate(i, members int) int {
 	var bits uint64
 	end := int(t.nodes[i].next)
 	for c := i + 1; c < end; c = int(t.nodes[c].next) {
-		k := t.key(c)
-		bit := uint64(1) << (quickHash(k) & 63)
+		n := &t.nodes[c]
+		bit := uint64(1) << (n.mark * 0x9e3779b1 >> 26)
 		if bits&bit != 0 {
 			for b := i + 1; b < c; b = int(t.nodes[b].next) {
-				if t.key(b) == k {
+				if t.nodes[b].mark == n.mark && t.key(b) == t.key(c) {
 					return c
 				}
 			}
@@ -145,14 +146,13 @@ func (t *tree) duplicateLarge(i int) int {
 	return -1
 }
 
-// quickHash looks at three characters and the length: enough to tell the keys
-// of one small object apart, mostly.
-func quickHash(s string) uint32 {
-	if s == "" {
+// markOf packs the length and three characters of a key.
+func markOf(key string) uint32 {
+	n := len(key)
+	if n == 0 {
 		return 0
 	}
-	n := len(s)
-	return uint32(s[0])*31 + uint32(s[n/2])*17 + uint32(s[n-1])*7 + uint32(n)*101
+	return uint32(n)<<24 ^ uint32(key[0])<<16 ^ uint32(key[n/2])<<8 ^ uint32(key[n-1])
 }
 
 func fullHash(s string) uint32 {

@@ -85,8 +85,6 @@ func (y yamlNode) isMap() bool {
 	return false
 }
 
-func (y yamlNode) isList() bool { _, ok := y.n.(*ast.SequenceNode); return ok }
-
 // members returns the keys of a mapping in their order. Keys given twice are a
 // problem.
 func (y yamlNode) members() []member {

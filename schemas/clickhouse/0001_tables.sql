@@ -88,6 +88,7 @@ CREATE TABLE IF NOT EXISTS parcels{{.OnCluster}}
     `last_carrier` LowCardinality(String),
     `last_facility` LowCardinality(String),
     `last_country` LowCardinality(String),
+    `first_progress_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'earliest tracking update of the trail',
     `last_progress_at` Nullable(DateTime64(3, 'UTC')),
     `end_milestone` LowCardinality(String) COMMENT 'what ended the trail; empty while open',
     `ended_at` Nullable(DateTime64(3, 'UTC')),
@@ -255,7 +256,7 @@ COMMENT 'Ledger of ingest: all offsets of the source topics that are in parcel.e
 CREATE TABLE IF NOT EXISTS data_gaps{{.OnCluster}}
 (
     `topic` LowCardinality(String),
-    `partition` Int32,
+    `partition` Int32 COMMENT '-1 where an entity is meant and no range of offsets',
     `first_offset` Int64,
     `last_offset` Int64,
     `kind` LowCardinality(String) COMMENT 'hole, undecodable, retention, quarantine',

@@ -80,9 +80,7 @@ COMMENT 'Per carrier over 28 days: when it last spoke, and how long after a scan
 ;
 
 CREATE OR REPLACE VIEW parcel_scores{{.OnCluster}} AS
-WITH
-    (SELECT clock FROM log_clock) AS clock,
-    toDateTime64('2299-12-31 00:00:00', 3, 'UTC') AS never
+WITH (SELECT clock FROM log_clock) AS clock
 SELECT parcel_id, opened_at, tracking_number, shop_id, order_id, market, origin, destination,
     last_carrier AS carrier, policy,
     toMonday(ifNull(ordered_at, opened_at)) AS week,
@@ -94,11 +92,6 @@ SELECT parcel_id, opened_at, tracking_number, shop_id, order_id, market, origin,
     bitCount(due) AS due_milestones,
     bitCount(bitAnd(due, observed)) AS observed_milestones,
     if(due_milestones = 0, 1, observed_milestones / due_milestones) AS milestones_share,
-    -- The first progress event: a trail without a label message opens with it.
-    if(label_at IS NULL, opened_at, least(
-        ifNull(accepted_at, never), ifNull(export_cleared_at, never), ifNull(departed_at, never),
-        ifNull(arrived_at, never), ifNull(import_cleared_at, never), ifNull(out_for_delivery_at, never),
-        ifNull(delivered_at, never), ifNull(returned_at, never), ifNull(last_progress_at, never))) AS first_progress_at,
     if(progress_facts = 0, 0, greatest(ifNull(dateDiff('second', first_progress_at,
         ifNull(ended_at, last_progress_at)), 0), 0)) AS life_secs,
     silent_secs,
