@@ -65,7 +65,7 @@ func (s *Service) produce(key string) {
 	start := len(b.arena)
 	b.arena = b.encoder.Append(b.arena, &b.record)
 	r.Value = b.arena[start:len(b.arena):len(b.arena)]
-	s.client.Produce(nil, r, s.acked)
+	s.client.Produce(s.sending, r, s.acked)
 }
 
 func (s *Service) produceRange(r *schemas.Range) {
@@ -94,7 +94,7 @@ func (s *Service) reject(raw *kgo.Record, n int, src carriers.Source, carrier st
 	if len(r.Value) > MaxDeadLetterBytes {
 		cut(r)
 	}
-	s.client.Produce(nil, r, s.acked)
+	s.client.Produce(s.sending, r, s.acked)
 	s.cfg.Metrics.rejected(reason)
 }
 
@@ -138,7 +138,7 @@ func (s *Service) flush(ctx context.Context) error {
 	s.tooLong.Unlock()
 	for _, r := range again {
 		cut(r)
-		s.client.Produce(nil, r, s.acked)
+		s.client.Produce(s.sending, r, s.acked)
 	}
 	if len(again) > 0 {
 		if err := s.client.Flush(ctx); err != nil {

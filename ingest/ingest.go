@@ -30,6 +30,10 @@ import (
 // pollRecords bounds a batch, and with it what a crash reads again.
 const pollRecords = 10_000
 
+// ackTime is how long a batch may wait for Kafka before the service gives up and
+// starts again from its last commit.
+const ackTime = 30 * time.Second
+
 // rangeInterval is how often the ledger of raw records is written to the log.
 const rangeInterval = time.Second
 
@@ -53,6 +57,7 @@ type Service struct {
 	batch   batch
 	tooLong refusedRecords
 	failed  atomic.Pointer[error] // first record that the broker refused
+	sending context.Context       // of what is produced; outlives Run's by ackTime
 }
 
 // New connects nothing yet; Run does.
@@ -87,6 +92,10 @@ func New(cfg Config) (*Service, error) {
 // Service, which begins at the last commit.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.client.CloseAllowingRebalance()
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(ackTime, stopSending) })()
+	s.sending = sending
 	nextRanges := time.Now()
 	for {
 		pollCtx, cancel := context.WithTimeout(ctx, rangeInterval)
@@ -124,8 +133,8 @@ func (s *Service) handle(ctx context.Context, fetches kgo.Fetches, ranges bool) 
 	if ranges {
 		s.ledgers.ranges(s.produceRange)
 	}
-	// A batch in hand is finished even when ctx has ended: the broker has 30 s.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	// A batch in hand is finished even when ctx has ended.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTime)
 	defer cancel()
 	if err := s.flush(ctx); err != nil {
 		return err

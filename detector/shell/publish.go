@@ -33,7 +33,7 @@ func (s *Shell) publish() {
 }
 
 func (s *Shell) send(topic, key string, value []byte) {
-	s.client.Produce(nil, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}, s.acked)
+	s.client.Produce(s.sending, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}, s.acked)
 }
 
 func (s *Shell) acked(r *kgo.Record, err error) {

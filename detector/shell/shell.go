@@ -30,6 +30,8 @@ const (
 	pollInterval = 100 * time.Millisecond // so that rows and snapshots go on in quiet times
 	// maxBuffered bounds the messages that wait for Kafka's acknowledgement.
 	maxBuffered = 200_000
+	// shutdownTime bounds what is finished after the end of Run's context.
+	shutdownTime = 30 * time.Second
 )
 
 // RowWriter writes the current rows of parcels and orders. It returns nil only
@@ -64,7 +66,7 @@ type Shell struct {
 	record  schemas.Record
 	out     detector.Output
 	encoder schemas.Encoder
-	alert   schemas.Alert
+	sending context.Context // of what is produced; outlives Run's by shutdownTime
 }
 
 // partition is one owned partition of the log.
@@ -109,6 +111,10 @@ func New(cfg Config) (*Shell, error) {
 // last snapshots.
 func (s *Shell) Run(ctx context.Context) error {
 	defer s.client.CloseAllowingRebalance()
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(shutdownTime, stopSending) })()
+	s.sending = sending
 	var writer sync.WaitGroup
 	defer writer.Wait()
 	writerCtx, stopWriter := context.WithCancel(context.WithoutCancel(ctx))
@@ -136,10 +142,10 @@ func (s *Shell) Run(ctx context.Context) error {
 	return s.stop(ctx)
 }
 
-// stop writes the last rows and snapshots within 30 s: they spare the next
-// owner the replay, and nothing is lost without them.
+// stop writes the last rows and snapshots within shutdownTime: they spare the
+// next owner the replay, and nothing is lost without them.
 func (s *Shell) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	s.writer.drain(ctx, s.owned())
 	if err := s.acknowledged(ctx); err != nil {

@@ -3,7 +3,6 @@ package carriers
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
 
 	"scantrail/schemas"
 )
@@ -37,31 +36,45 @@ func (d *Decoder) rejectNumber(bad string, events int) {
 	d.reject(-1, BadNumber, "number", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits%s", quote(bad), lost))
 }
 
-// canonical returns the canonical form of a printed number.
+// canonical returns the canonical form of a printed number. Most are printed in
+// it already.
 func (d *Decoder) canonical(printed string) (string, bool) {
+	if clean, ok := believable(printed); clean {
+		return printed, ok
+	}
 	start := len(d.arena)
 	var ok bool
-	d.arena, ok = schemas.AppendNumber(d.arena, printed)
-	if s := text(d.arena[start:]); ok && believable(s) {
-		if s == printed {
-			d.arena = d.arena[:start]
-			return printed, true
-		}
-		return s, true
+	if d.arena, ok = schemas.AppendNumber(d.arena, printed); !ok {
+		return "", false
 	}
-	d.arena = d.arena[:start]
-	return "", false
+	s := text(d.arena[start:])
+	_, ok = believable(s)
+	return s, ok
 }
 
-// believable refuses placeholders and masked numbers: no digit, one character
-// repeated, or a run of X.
-func believable(s string) bool {
-	digit, varied := false, false
+// believable reports whether s has the canonical form already and, if so,
+// whether it can be a number: placeholders and masked numbers have no digit, one
+// character repeated, or a run of X.
+func believable(s string) (canonical, ok bool) {
+	if len(s) < schemas.MinNumber || len(s) > schemas.MaxNumber {
+		return false, false
+	}
+	digit, varied, crossed, longest := false, false, 0, 0
 	for i := 0; i < len(s); i++ {
-		digit = digit || s[i] <= '9'
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			digit, crossed = true, 0
+		case c == 'X':
+			crossed++
+			longest = max(longest, crossed)
+		case c >= 'A' && c <= 'Z':
+			crossed = 0
+		default:
+			return false, false
+		}
 		varied = varied || s[i] != s[0]
 	}
-	return digit && varied && !strings.Contains(s, "XXXX")
+	return true, digit && varied && longest < 4
 }
 
 // s10Origin returns the country of an S10 postal number (two letters, eight
