@@ -206,14 +206,26 @@ func (s *Service) order(r *kgo.Record, src carriers.Source, l *ledger) {
 	s.cfg.Metrics.Orders.Inc()
 }
 
-// carrierOf returns the carrier that the record's header or topic names.
+// carrierOf returns the carrier that the record's header names, or its topic. A
+// header that is no carrier's name is not believed.
 func carrierOf(r *kgo.Record) string {
 	for _, h := range r.Headers {
-		if h.Key == schemas.CarrierHeader && len(h.Value) > 0 && len(h.Value) <= 64 {
+		if h.Key == schemas.CarrierHeader && isCarrierName(h.Value) {
 			return string(h.Value)
 		}
 	}
 	return strings.TrimPrefix(r.Topic, schemas.RawTopicPrefix)
+}
+
+// isCarrierName reports whether b is fit to be a carrier's name: 1 to 64 of
+// a-z, 0-9, underscore and dash.
+func isCarrierName(b []byte) bool {
+	for _, c := range b {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(b) > 0 && len(b) <= 64
 }
 
 // label keeps hostile carrier names out of the metrics' labels.
