@@ -117,7 +117,12 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, servers.Close()) }()
-	if err := d.prepare(ctx, servers); err != nil {
+	d.to = d.started.UTC().Truncate(time.Second)
+	d.from = d.to.Add(-demoHistory)
+	fmt.Fprintf(d.out, "A world of %d parcels, %s to %s. Kafka on %s, ClickHouse on http://%s\n", d.flags.parcels,
+		d.from.Format("2 Jan"), d.to.Format("2 Jan 2006"), servers.kafka.ListenAddrs()[0], servers.clickhouse.Addr())
+	d.world = world.New(world.Config{Seed: d.flags.seed, Parcels: d.flags.parcels, From: d.from, To: d.to})
+	if err := d.prepare(ctx, servers.kafka.ListenAddrs(), servers.clickhouse.Addr(), "scantrail"); err != nil {
 		return err
 	}
 	defer d.pipeline.Close()
@@ -171,24 +176,20 @@ func (d *demo) play(ctx context.Context, servers *embedded) error {
 	return d.keepTicking(ctx)
 }
 
-// prepare makes the world and the pipeline, and what both need in the servers.
-func (d *demo) prepare(ctx context.Context, servers *embedded) error {
-	d.to = d.started.UTC().Truncate(time.Second)
-	d.from = d.to.Add(-demoHistory)
+// prepare writes down the truth of the world and makes the pipeline, and what
+// both need in the servers.
+func (d *demo) prepare(ctx context.Context, brokers []string, clickhouse, database string) error {
 	d.clock = newWorldClock(d.from)
-	fmt.Fprintf(d.out, "A world of %d parcels, %s to %s. Kafka on %s, ClickHouse on http://%s\n", d.flags.parcels,
-		d.from.Format("2 Jan"), d.to.Format("2 Jan 2006"), servers.kafka.ListenAddrs()[0], servers.clickhouse.Addr())
-	d.world = world.New(world.Config{Seed: d.flags.seed, Parcels: d.flags.parcels, From: d.from, To: d.to})
 	d.truth = d.world.Truth()
 
 	registry, err := carriers.Load(schemas.Carriers, "")
 	if err != nil {
 		return err
 	}
-	d.kafka = []kgo.Opt{kgo.SeedBrokers(servers.kafka.ListenAddrs()...), kgo.ClientID("scantrail")}
+	d.kafka = []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID("scantrail")}
 	d.pipeline, err = newPipeline(pipelineOptions{
 		Kafka:      d.kafka,
-		ClickHouse: sink.Options{URLs: []string{"http://" + servers.clickhouse.Addr()}, Database: "scantrail", User: "default"},
+		ClickHouse: sink.Options{URLs: []string{"http://" + clickhouse}, Database: database, User: "default"},
 		Topics:     topicOptions{Partitions: 12, Replication: 1, Create: true},
 		Roles:      roleNames, Migrate: true, Carriers: registry, Generation: 1,
 		// On an accelerated clock every moment of lag is hours: time always waits.
