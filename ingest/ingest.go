@@ -63,6 +63,12 @@ type Service struct {
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Service, error) {
 	s := &Service{cfg: cfg, decoder: cfg.Carriers.NewDecoder(cfg.Limits)}
+	// Before the consumer, which may be assigned partitions as soon as it exists.
+	admin, err := kadm.NewOptClient(cfg.Kafka...)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: %w", err)
+	}
+	s.admin = admin
 	opts := append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)],
 		kgo.ConsumerGroup(schemas.IngestGroup),
 		kgo.ConsumeRegex(),
@@ -78,11 +84,10 @@ func New(cfg Config) (*Service, error) {
 		kgo.ProducerBatchMaxBytes(MaxDeadLetterBytes+1<<20),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 	)
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
+	if s.client, err = kgo.NewClient(opts...); err != nil {
+		admin.Close()
 		return nil, fmt.Errorf("ingest: %w", err)
 	}
-	s.client, s.admin = client, kadm.NewClient(client)
 	return s, nil
 }
 
@@ -91,6 +96,7 @@ func New(cfg Config) (*Service, error) {
 // refused a record or data was lost to retention; the caller may start a new
 // Service, which begins at the last commit.
 func (s *Service) Run(ctx context.Context) error {
+	defer s.admin.Close()
 	defer s.client.CloseAllowingRebalance()
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()

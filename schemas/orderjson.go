@@ -310,6 +310,10 @@ func instant(field, s string) (int64, error) {
 	if err != nil || len(s) < 20 || len(s) > len("2006-01-02T15:04:05.123456789+00:00") || s[19] == ',' {
 		return 0, refuse(field, ReasonTime, "%.40q is no time; want RFC 3339 with a zone, such as 2026-03-01T09:30:00+08:00", s)
 	}
+	// time.Parse takes an offset of 24:00, which no zone has.
+	if _, offset := t.Zone(); offset >= 24*3600 || offset <= -24*3600 {
+		return 0, refuse(field, ReasonTime, "%.40q has an offset of a day or more", s)
+	}
 	if s[:2] != "20" {
 		return 0, refuse(field, ReasonTime, "%.40q lies outside the years 2000 to 2099", s)
 	}

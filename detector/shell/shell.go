@@ -83,6 +83,12 @@ type partition struct {
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Shell, error) {
 	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows)}
+	// Before the consumer, which may be assigned partitions as soon as it exists.
+	admin, err := kadm.NewOptClient(cfg.Kafka...)
+	if err != nil {
+		return nil, fmt.Errorf("detector: %w", err)
+	}
+	s.admin = admin
 	opts := append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)],
 		kgo.ConsumerGroup(schemas.DetectorGroup),
 		kgo.ConsumeTopics(schemas.EventsTopic),
@@ -97,11 +103,10 @@ func New(cfg Config) (*Shell, error) {
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 	)
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
+	if s.client, err = kgo.NewClient(opts...); err != nil {
+		admin.Close()
 		return nil, fmt.Errorf("detector: %w", err)
 	}
-	s.client, s.admin = client, kadm.NewClient(client)
 	return s, nil
 }
 
@@ -110,6 +115,7 @@ func New(cfg Config) (*Shell, error) {
 // retention has passed; the caller may start a new Shell, which begins at the
 // last snapshots.
 func (s *Shell) Run(ctx context.Context) error {
+	defer s.admin.Close()
 	defer s.client.CloseAllowingRebalance()
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
