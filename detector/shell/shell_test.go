@@ -208,38 +208,74 @@ func (b *bench) alerts() []string {
 	return all
 }
 
+// story is a log of nine parcels, some late, one delivered, most of them silent.
+var story = []func(*bench){
+	(*bench).policy,
+	func(b *bench) { b.ticks(0, 1) },
+	func(b *bench) {
+		for n := range 9 {
+			b.scan(n, 1, schemas.Accepted)
+		}
+	},
+	func(b *bench) { b.ticks(1, 45) },
+	func(b *bench) { b.scan(2, 44, schemas.OriginFacilityArrived) },
+	func(b *bench) { b.ticks(45, 60) },
+	func(b *bench) { b.scan(4, 30, schemas.OriginFacilityArrived); b.scan(5, 58, schemas.Delivered) },
+	func(b *bench) { b.ticks(60, 80) },
+}
+
 // TestRestartsChangeNothing runs the same log once in one go and once with a
 // stop after every few records: alerts and rows must be the same, versions
 // included.
 func TestRestartsChangeNothing(t *testing.T) {
-	story := []func(*bench){
-		(*bench).policy,
-		func(b *bench) { b.ticks(0, 1) },
-		func(b *bench) {
-			for n := range 9 {
-				b.scan(n, 1, schemas.Accepted)
-			}
-		},
-		func(b *bench) { b.ticks(1, 45) },
-		func(b *bench) { b.scan(2, 44, schemas.OriginFacilityArrived) },
-		func(b *bench) { b.ticks(45, 60) },
-		func(b *bench) { b.scan(4, 30, schemas.OriginFacilityArrived); b.scan(5, 58, schemas.Delivered) },
-		func(b *bench) { b.ticks(60, 80) },
-	}
 	whole, parts := newBench(t), newBench(t)
 	wholeRows, partsRows := &memoryRows{}, &memoryRows{}
-	for _, act := range story {
-		act(whole)
-	}
-	stop := whole.run(wholeRows)
-	whole.until("whole log applied", whole.applied)
-	stop()
+	whole.inOneGo(story, wholeRows)
 	for _, act := range story {
 		stop := parts.run(partsRows)
 		act(parts)
 		parts.until("log applied", parts.applied)
 		stop()
 	}
+	sameOutcome(t, whole, parts, wholeRows, partsRows)
+}
+
+// TestMembersComeAndGo lets a second and a third member of the group join and
+// the first leave while the log grows: partitions move, and nothing else.
+func TestMembersComeAndGo(t *testing.T) {
+	whole, shared := newBench(t), newBench(t)
+	wholeRows, sharedRows := &memoryRows{}, &memoryRows{}
+	whole.inOneGo(story, wholeRows)
+	var stops []func()
+	for i, act := range story {
+		if i%2 == 0 { // one joins
+			stops = append(stops, shared.run(sharedRows))
+		} else if len(stops) > 1 { // the oldest leaves
+			stops[0]()
+			stops = stops[1:]
+		}
+		act(shared)
+	}
+	shared.until("log applied", shared.applied)
+	for _, stop := range stops {
+		stop()
+	}
+	sameOutcome(t, whole, shared, wholeRows, sharedRows)
+}
+
+// inOneGo writes the whole story and then applies it without a stop.
+func (b *bench) inOneGo(story []func(*bench), rows *memoryRows) {
+	for _, act := range story {
+		act(b)
+	}
+	stop := b.run(rows)
+	b.until("whole log applied", b.applied)
+	stop()
+}
+
+// sameOutcome compares the alerts, versions included, and the rows.
+func sameOutcome(t *testing.T, whole, parts *bench, wholeRows, partsRows *memoryRows) {
+	t.Helper()
 	want, got := whole.alerts(), parts.alerts()
 	if len(want) < 9 {
 		t.Errorf("%d alerts, want one at least for each of 9 parcels", len(want))
