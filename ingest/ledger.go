@@ -123,9 +123,18 @@ func (ls *ledgers) pending() int {
 	return n
 }
 
-// assigned prepares the ledgers of newly owned partitions from the group's
-// commits, before their first record is fetched.
+// assigned prepares newly owned partitions before their first record is
+// fetched. After an error the client joins the group again.
 func (s *Service) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	offsets, err := s.openLedgers(ctx, offsets)
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("cannot begin with the assigned partitions; trying again", "err", err)
+	}
+	return offsets, err
+}
+
+// openLedgers goes on with the ledgers that stand in the group's commits.
+func (s *Service) openLedgers(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	topics := make([]string, 0, len(offsets))
 	for t := range offsets {
 		topics = append(topics, t)

@@ -17,9 +17,19 @@ import (
 	"scantrail/schemas"
 )
 
-// assigned restores newly owned partitions, before their first record is
-// fetched: each starts at its best snapshot, never at the group's commit.
+// assigned restores newly owned partitions before their first record is
+// fetched. After an error the client joins the group again.
 func (s *Shell) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	offsets, err := s.restoreAll(ctx, offsets)
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("cannot begin with the assigned partitions; trying again", "err", err)
+	}
+	return offsets, err
+}
+
+// restoreAll starts each partition at its best snapshot, never at the group's
+// commit.
+func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	mine := offsets[schemas.EventsTopic]
 	ids := make([]int32, 0, len(mine))
 	for id := range mine {
