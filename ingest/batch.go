@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,28 +14,48 @@ import (
 	"scantrail/schemas"
 )
 
-// batch holds what is produced between two commits, in memory that the next
-// batch uses again: the client keeps references until the flush, not longer.
+// batch holds what is produced between two commits, in memory that a later batch
+// uses again: the client keeps references until it has acknowledged a record,
+// not longer.
 type batch struct {
 	record  schemas.Record
 	encoder schemas.Encoder
 	arena   []byte
 	slabs   [][]kgo.Record
 	used    int // records handed out
+	commits []commit
+
+	left   atomic.Int64 // records that are not acknowledged, and one while the batch is filled
+	done   chan struct{}
+	acked  func(*kgo.Record, error) // the same for every record of the batch
+	mu     sync.Mutex               // of what the acknowledgements note:
+	failed error                    // the first record that the broker refused for good
+	long   []*kgo.Record            // dead letters that were too long
 }
 
 const slabRecords = 1024
 
-// refusedRecords holds dead letters that were too long; the client's
-// acknowledgements fill it.
-type refusedRecords struct {
-	sync.Mutex
-	records []*kgo.Record
+func newBatch() *batch {
+	b := &batch{}
+	b.acked = b.acknowledge
+	return b
 }
 
-func (b *batch) reset() {
-	b.arena = b.arena[:0]
-	b.used = 0
+// begin empties the batch.
+func (b *batch) begin() {
+	b.arena, b.used, b.commits = b.arena[:0], 0, b.commits[:0]
+	b.failed, b.long = nil, b.long[:0]
+	b.left.Store(1)
+	b.done = make(chan struct{})
+}
+
+// end says that nothing more is added.
+func (b *batch) end() { b.settle() }
+
+func (b *batch) settle() {
+	if b.left.Add(-1) == 0 {
+		close(b.done)
+	}
 }
 
 // next returns a cleared record of the slabs.
@@ -58,14 +79,19 @@ func (b *batch) bytes(v string) []byte {
 
 // produce sends the batch's record to parcel.events under key.
 func (s *Service) produce(key string) {
-	b := &s.batch
+	b := s.batch
 	r := b.next()
 	r.Topic = schemas.EventsTopic
 	r.Key = b.bytes(key)
 	start := len(b.arena)
 	b.arena = b.encoder.Append(b.arena, &b.record)
 	r.Value = b.arena[start:len(b.arena):len(b.arena)]
-	s.client.Produce(s.sending, r, s.acked)
+	s.send(b, r)
+}
+
+func (s *Service) send(b *batch, r *kgo.Record) {
+	b.left.Add(1)
+	s.client.Produce(s.sending, r, b.acked)
 }
 
 func (s *Service) produceRange(r *schemas.Range) {
@@ -94,7 +120,7 @@ func (s *Service) reject(raw *kgo.Record, n int, src carriers.Source, carrier st
 	if len(r.Value) > MaxDeadLetterBytes {
 		cut(r)
 	}
-	s.client.Produce(s.sending, r, s.acked)
+	s.send(s.batch, r)
 	s.cfg.Metrics.rejected(reason)
 }
 
@@ -112,41 +138,44 @@ func cut(r *kgo.Record) {
 	r.Value = r.Value[:min(len(r.Value), smallDeadLetter)]
 }
 
-// acked notes the first record that the broker refused for good. A dead letter
-// that is too long for its topic is tried again in short.
-func (s *Service) acked(r *kgo.Record, err error) {
-	switch {
-	case err == nil:
-	case r.Topic == schemas.DeadLettersTopic && errors.Is(err, kerr.MessageTooLarge) && len(r.Value) > smallDeadLetter:
-		s.tooLong.Lock()
-		s.tooLong.records = append(s.tooLong.records, r)
-		s.tooLong.Unlock()
-	default:
-		err = fmt.Errorf("ingest: Kafka refused a record for %s: %w", r.Topic, err)
-		s.failed.CompareAndSwap(nil, &err)
+// acknowledge notes what became of a record. A dead letter that is too long for
+// its topic is tried again in short.
+func (b *batch) acknowledge(r *kgo.Record, err error) {
+	if err != nil {
+		b.mu.Lock()
+		switch {
+		case r.Topic == schemas.DeadLettersTopic && errors.Is(err, kerr.MessageTooLarge) && len(r.Value) > smallDeadLetter:
+			b.long = append(b.long, r)
+		case b.failed == nil:
+			b.failed = fmt.Errorf("ingest: Kafka refused a record for %s: %w", r.Topic, err)
+		}
+		b.mu.Unlock()
 	}
+	b.settle()
 }
 
-// flush waits until Kafka has acknowledged the whole batch.
-func (s *Service) flush(ctx context.Context) error {
-	if err := s.client.Flush(ctx); err != nil {
-		return fmt.Errorf("ingest: Kafka did not acknowledge the batch: %w", err)
+// acknowledged waits until Kafka has acknowledged the whole batch.
+func (s *Service) acknowledged(ctx context.Context, b *batch) error {
+	if err := b.wait(ctx); err != nil || len(b.long) == 0 {
+		return err
 	}
-	s.tooLong.Lock()
-	again := s.tooLong.records
-	s.tooLong.records = nil
-	s.tooLong.Unlock()
+	again := b.long
+	b.long = nil
+	b.left.Store(1)
+	b.done = make(chan struct{})
 	for _, r := range again {
 		cut(r)
-		s.client.Produce(s.sending, r, s.acked)
+		s.send(b, r)
 	}
-	if len(again) > 0 {
-		if err := s.client.Flush(ctx); err != nil {
-			return fmt.Errorf("ingest: Kafka did not acknowledge the batch: %w", err)
-		}
+	b.end()
+	return b.wait(ctx)
+}
+
+func (b *batch) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("ingest: Kafka did not acknowledge the batch: %w", ctx.Err())
+	case <-b.done:
+		return b.failed
 	}
-	if err := s.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
 }

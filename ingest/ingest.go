@@ -5,8 +5,9 @@
 // writes the clock into the log.
 //
 // The life of one batch: poll, decode, produce, wait for every acknowledgement,
-// commit. A crash anywhere before the commit reads the batch again, and the
-// same facts get the same fact ids, so nothing is lost and nothing counts twice.
+// commit. While Kafka acknowledges one batch, the next one is decoded. A crash
+// anywhere before the commit reads the batch again, and the same facts get the
+// same fact ids, so nothing is lost and nothing counts twice.
 package ingest
 
 import (
@@ -54,15 +55,16 @@ type Service struct {
 	admin   *kadm.Client
 	decoder *carriers.Decoder
 	ledgers ledgers
-	batch   batch
-	tooLong refusedRecords
-	failed  atomic.Pointer[error] // first record that the broker refused
-	sending context.Context       // of what is produced; outlives Run's by ackTime
+	batches [2]*batch
+	batch   *batch          // that is being filled; the other one may wait for Kafka
+	sending context.Context // of what is produced; outlives Run's by ackTime
+	yield   atomic.Bool     // a rebalance waits for this member
 }
 
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, decoder: cfg.Carriers.NewDecoder(cfg.Limits)}
+	s := &Service{cfg: cfg, decoder: cfg.Carriers.NewDecoder(cfg.Limits), batches: [2]*batch{newBatch(), newBatch()}}
+	s.batch = s.batches[0]
 	// Before the consumer, which may be assigned partitions as soon as it exists.
 	admin, err := kadm.NewOptClient(cfg.Kafka...)
 	if err != nil {
@@ -79,6 +81,9 @@ func New(cfg Config) (*Service, error) {
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.AdjustFetchOffsetsFn(s.assigned),
+		kgo.OnPartitionsRevoked(s.revoked),
+		kgo.OnPartitionsLost(s.revoked),
+		kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) { s.yield.Store(true) }),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(200_000),
 		kgo.ProducerBatchMaxBytes(MaxDeadLetterBytes+1<<20),
@@ -102,11 +107,10 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stopSending()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(ackTime, stopSending) })()
 	s.sending = sending
+	var waiting *batch
 	nextRanges := time.Now()
 	for {
-		pollCtx, cancel := context.WithTimeout(ctx, rangeInterval)
-		fetches := s.client.PollRecords(pollCtx, pollRecords)
-		cancel()
+		fetches := s.poll(ctx, waiting != nil)
 		if err := fetchError(fetches); err != nil {
 			return err
 		}
@@ -115,8 +119,17 @@ func (s *Service) Run(ctx context.Context) error {
 		if due {
 			nextRanges = time.Now().Add(rangeInterval)
 		}
-		if err := s.handle(ctx, fetches, due); err != nil {
-			return err
+		filled := s.fill(fetches, due)
+		if waiting != nil {
+			if err := s.finish(ctx, waiting); err != nil {
+				return err
+			}
+		}
+		if waiting = filled; stopping || s.yield.Swap(false) || filled.used == 0 {
+			if err := s.finish(ctx, filled); err != nil {
+				return err
+			}
+			waiting = nil
 		}
 		s.client.AllowRebalance()
 		if stopping {
@@ -125,28 +138,53 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// handle takes one batch from raw records to the commit.
-func (s *Service) handle(ctx context.Context, fetches kgo.Fetches, ranges bool) error {
-	s.batch.reset()
+// poll waits for records; not for long while a batch waits to be committed.
+func (s *Service) poll(ctx context.Context, waiting bool) kgo.Fetches {
+	wait := rangeInterval
+	if waiting {
+		wait = 10 * time.Millisecond
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return s.client.PollRecords(ctx, pollRecords)
+}
+
+// fill decodes one poll's records and produces what they hold.
+func (s *Service) fill(fetches kgo.Fetches, ranges bool) *batch {
+	if s.batch == s.batches[0] {
+		s.batch = s.batches[1]
+	} else {
+		s.batch = s.batches[0]
+	}
+	b := s.batch
+	b.begin()
 	now := s.cfg.Now()
 	fetches.EachTopic(func(t kgo.FetchTopic) {
 		t.EachPartition(func(p kgo.FetchPartition) {
-			if len(p.Records) > 0 {
+			if n := len(p.Records); n > 0 {
 				s.partition(&t, &p, now)
+				b.commits = append(b.commits, s.commitOf(p.Records[n-1], now))
 			}
 		})
 	})
 	if ranges {
 		s.ledgers.ranges(s.produceRange)
 	}
-	// A batch in hand is finished even when ctx has ended.
+	b.end()
+	return b
+}
+
+// finish waits until Kafka has acknowledged a batch, also when ctx has ended,
+// and commits it.
+func (s *Service) finish(ctx context.Context, b *batch) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ackTime)
 	defer cancel()
-	if err := s.flush(ctx); err != nil {
+	if err := s.acknowledged(ctx, b); err != nil {
 		return err
 	}
 	s.cfg.Metrics.RangesPending.Set(float64(s.ledgers.pending()))
-	return s.commit(ctx, fetches, now)
+	s.commit(ctx, b)
+	return nil
 }
 
 // partition decodes one source partition's records and produces what they hold.
@@ -156,7 +194,6 @@ func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.T
 		Topic: t.Topic, TopicID: schemas.ID(t.TopicID), Partition: p.Partition,
 		ReceivedAt: now.UnixMilli(),
 	}
-	l.name(src)
 	for _, r := range p.Records {
 		src.Offset, src.Backfill = r.Offset, r.Offset < l.backfillBelow
 		if done, ok := l.advance(r.Offset); ok {
@@ -173,6 +210,7 @@ func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.T
 // scan decodes one raw record of a carrier.
 func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
 	carrier := carrierOf(r)
+	src.Key = r.Key
 	res := s.decoder.Decode(carrier, r.Value, src)
 	for i := range res.Events {
 		s.batch.record.Kind = schemas.KindEvent
@@ -183,6 +221,11 @@ func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
 		s.batch.record.Kind = schemas.KindAlias
 		s.batch.record.Alias = res.Aliases[i]
 		s.produce(res.Aliases[i].TrackingNumber)
+	}
+	for i := range res.Voids {
+		s.batch.record.Kind = schemas.KindVoid
+		s.batch.record.Void = res.Voids[i]
+		s.produce(res.Voids[i].TrackingNumber)
 	}
 	for i := range res.Rejected {
 		rej := &res.Rejected[i]

@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"scantrail/ingest/carriers"
 	"scantrail/schemas"
 )
 
@@ -27,10 +26,6 @@ type ledger struct {
 	schemas.Range
 	backfillBelow int64 // offsets below are history: they lay there when the topic was first seen
 	dirty         bool  // counts not yet written to the log
-}
-
-func (l *ledger) name(src carriers.Source) {
-	l.Topic, l.TopicID, l.Partition = src.Topic, src.TopicID, src.Partition
 }
 
 // advance notes that offset is being read. When that leaves a span, it returns
@@ -103,7 +98,7 @@ func (ls *ledgers) ranges(emit func(*schemas.Range)) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, l := range ls.m {
-		if l.dirty && l.Topic != "" {
+		if l.dirty {
 			l.dirty = false
 			emit(&l.Range)
 		}
@@ -150,6 +145,10 @@ func (s *Service) openLedgers(ctx context.Context, offsets map[string]map[int32]
 	if err != nil {
 		return nil, fmt.Errorf("ingest: reading end offsets: %w", err)
 	}
+	details, err := s.admin.ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("ingest: reading topic ids: %w", err)
+	}
 	for t, ps := range offsets {
 		for p := range ps {
 			l := &ledger{}
@@ -161,44 +160,71 @@ func (s *Service) openLedgers(ctx context.Context, offsets map[string]map[int32]
 			} else if end, ok := ends.Lookup(t, p); ok && commit.At < 0 {
 				l.backfillBelow = end.Offset
 			}
+			// Named here, so that an account is told even if no record follows.
+			l.Topic, l.TopicID, l.Partition = t, schemas.ID(details[t].ID), p
 			s.ledgers.put(topicPartition{t, p}, l)
 		}
 	}
 	return offsets, nil
 }
 
-// commit commits the batch with each partition's ledger as metadata.
-func (s *Service) commit(ctx context.Context, fetches kgo.Fetches, now time.Time) error {
-	offsets := map[string]map[int32]kgo.EpochOffset{}
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if n := len(p.Records); n > 0 {
-			if offsets[p.Topic] == nil {
-				offsets[p.Topic] = map[int32]kgo.EpochOffset{}
-			}
-			last := p.Records[n-1]
-			offsets[p.Topic][p.Partition] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
+// revoked forgets partitions that another member owns now: their commits are
+// no longer this one's business.
+func (s *Service) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	s.ledgers.mu.Lock()
+	defer s.ledgers.mu.Unlock()
+	for t, ps := range gone {
+		for _, p := range ps {
+			delete(s.ledgers.m, topicPartition{t, p})
 		}
-	})
+	}
+}
+
+// commit is where a batch leaves one source partition.
+type commit struct {
+	topicPartition
+	kgo.EpochOffset
+	metadata string
+}
+
+// commitOf is the commit after a partition's last record of a batch, with its
+// ledger as it stands then.
+func (s *Service) commitOf(last *kgo.Record, now time.Time) commit {
+	tp := topicPartition{last.Topic, last.Partition}
+	return commit{tp, kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}, s.ledgers.of(tp).metadata(now)}
+}
+
+// commit commits a batch. A refused commit loses nothing: whoever owns the
+// partition now reads the batch again, and its facts are the same.
+func (s *Service) commit(ctx context.Context, b *batch) {
+	offsets, metadata := map[string]map[int32]kgo.EpochOffset{}, map[topicPartition]string{}
+	for _, c := range b.commits {
+		if s.ledgers.of(c.topicPartition) == nil {
+			continue // lost since: a late commit must not move the new owner's back
+		}
+		if offsets[c.topic] == nil {
+			offsets[c.topic] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[c.topic][c.partition] = c.EpochOffset
+		metadata[c.topicPartition] = c.metadata
+	}
 	if len(offsets) == 0 {
-		return nil
+		return
 	}
 	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
 		for i := range req.Topics {
 			for j := range req.Topics[i].Partitions {
 				p := &req.Topics[i].Partitions[j]
-				if l := s.ledgers.of(topicPartition{req.Topics[i].Topic, p.Partition}); l != nil {
-					p.Metadata = kmsg.StringPtr(l.metadata(now))
+				if m, ok := metadata[topicPartition{req.Topics[i].Topic, p.Partition}]; ok {
+					p.Metadata = kmsg.StringPtr(m)
 				}
 			}
 		}
 		return nil
 	})
-	// A refused commit loses nothing: whoever owns the partition now reads the
-	// batch again, and its facts are the same.
 	s.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, _ *kmsg.OffsetCommitResponse, err error) {
 		if err != nil {
 			s.cfg.Log.Warn("commit refused; the batch may be read again", "group", schemas.IngestGroup, "err", err)
 		}
 	})
-	return nil
 }

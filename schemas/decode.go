@@ -79,6 +79,9 @@ func (r *Record) Decode(b []byte) error {
 		case KindControl:
 			r.Control = Control{}
 			err = r.Control.decode(f.b)
+		case KindVoid:
+			r.Void = Void{}
+			err = r.Void.decode(f.b)
 		case 15:
 			r.Forwarded = f.n != 0
 			continue
@@ -191,6 +194,10 @@ func (e *Event) setTail(f *field) {
 		e.Generic = f.n != 0
 	case 38:
 		e.MappingVersion = uint32(f.n)
+	case 39:
+		e.EventID = f.str()
+	case 40:
+		e.NumberCheck = NumberCheck(f.n)
 	}
 }
 
@@ -333,6 +340,34 @@ func (c *Control) decode(b []byte) (err error) {
 			c.Number = uint32(f.n)
 		case 2:
 			c.Policy = f.str()
+		}
+	}
+	return nil
+}
+
+func (v *Void) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		switch f.num {
+		case 1:
+			f.id(&v.ParcelID)
+		case 2:
+			f.id(&v.FactID)
+		case 3:
+			f.id(&v.EventFactID)
+		case 4:
+			v.EventID = f.str()
+		case 5:
+			v.TrackingNumber = f.str()
+		case 6:
+			v.Carrier = f.str()
+		case 7:
+			v.At = int64(f.n)
+		case 8:
+			v.ReceivedAt = int64(f.n)
 		}
 	}
 	return nil

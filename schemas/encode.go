@@ -24,6 +24,8 @@ func (e *Encoder) Append(dst []byte, r *Record) []byte {
 		b = protowire.AppendTag(b, 1, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(r.Control.Number))
 		b = str(b, 2, r.Control.Policy)
+	case KindVoid:
+		b = appendVoid(b, &r.Void)
 	}
 	e.body = b
 	dst = protowire.AppendTag(dst, protowire.Number(r.Kind), protowire.BytesType)
@@ -100,7 +102,9 @@ func appendEvent(b []byte, e *Event) []byte {
 	b = num(b, 35, e.ReceivedAt)
 	b = flag(b, 36, e.Backfill)
 	b = flag(b, 37, e.Generic)
-	return num(b, 38, e.MappingVersion)
+	b = num(b, 38, e.MappingVersion)
+	b = str(b, 39, e.EventID)
+	return num(b, 40, e.NumberCheck)
 }
 
 func appendOrder(b []byte, o *OrderFact) []byte {
@@ -156,4 +160,15 @@ func appendRange(b []byte, r *Range) []byte {
 	b = num(b, 7, r.Events)
 	b = num(b, 8, r.DeadLetters)
 	return num(b, 9, r.Empty)
+}
+
+func appendVoid(b []byte, v *Void) []byte {
+	b = id(b, 1, &v.ParcelID)
+	b = id(b, 2, &v.FactID)
+	b = id(b, 3, &v.EventFactID)
+	b = str(b, 4, v.EventID)
+	b = str(b, 5, v.TrackingNumber)
+	b = str(b, 6, v.Carrier)
+	b = num(b, 7, v.At)
+	return num(b, 8, v.ReceivedAt)
 }

@@ -128,11 +128,22 @@ const (
 	FaultNature
 )
 
+// NumberCheck says whether a tracking number keeps the rules of its carrier's
+// format, its check digit above all. It flags a number and never drops one.
+type NumberCheck uint8
+
+const (
+	NumberUnknown NumberCheck = iota // no format claims a number of this shape
+	NumberValid
+	NumberInvalid
+)
+
 var (
 	directionNames       = [...]string{"none", "export", "import"}
 	directionSourceNames = [...]string{"none", "code", "country", "text", "sequence"}
 	tzSourceNames        = [...]string{"unknown", "explicit_utc", "explicit_offset", "carrier_rule", "location"}
 	faultNames           = [...]string{"unknown", "carrier", "consignee", "seller", "customs", "nature"}
+	numberCheckNames     = [...]string{"unknown", "valid", "invalid"}
 )
 
 func name(names []string, i uint8) string {
@@ -146,6 +157,7 @@ func (d Direction) String() string       { return name(directionNames[:], uint8(
 func (d DirectionSource) String() string { return name(directionSourceNames[:], uint8(d)) }
 func (s TZSource) String() string        { return name(tzSourceNames[:], uint8(s)) }
 func (f Fault) String() string           { return name(faultNames[:], uint8(f)) }
+func (c NumberCheck) String() string     { return name(numberCheckNames[:], uint8(c)) }
 
 // Event is one canonical scan: what one carrier said about one parcel once.
 //
@@ -195,6 +207,9 @@ type Event struct {
 	Backfill       bool  // history: lay in the topic before Scantrail first saw it, or was imported
 	Generic        bool  // read by the generic reader, without a mapping of the carrier
 	MappingVersion uint32
+
+	EventID     string // the carrier's own name of the event, where it gives one
+	NumberCheck NumberCheck
 }
 
 // EffectiveAt returns the time that the trail counts with, in Unix

@@ -50,6 +50,8 @@ type EventJSON struct {
 	Backfill           bool   `json:"backfill"`
 	Generic            bool   `json:"generic"`
 	MappingVersion     uint32 `json:"mapping_version"`
+	EventID            string `json:"event_id,omitempty"`
+	NumberCheck        string `json:"number_check,omitempty"`
 }
 
 // AppendJSON appends the event as one JSON object, in the order of EventJSON's
@@ -94,6 +96,8 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	w.bool("backfill", e.Backfill)
 	w.bool("generic", e.Generic)
 	w.num("mapping_version", int64(e.MappingVersion))
+	w.str("event_id", e.EventID)
+	w.str("number_check", e.NumberCheck.String())
 	return append(w.b, '}')
 }
 
@@ -110,7 +114,7 @@ func (e *Event) UnmarshalJSON(b []byte) error {
 		Country: v.Country, Region: v.Region, City: v.City, Postcode: v.Postcode, Facility: v.Facility, LocationRaw: v.LocationRaw,
 		OriginCountry: v.OriginCountry, DestinationCountry: v.DestinationCountry, Product: v.Product,
 		Topic: v.Topic, TopicID: v.TopicID, Partition: v.Partition, Offset: v.Offset,
-		Backfill: v.Backfill, Generic: v.Generic, MappingVersion: v.MappingVersion,
+		Backfill: v.Backfill, Generic: v.Generic, MappingVersion: v.MappingVersion, EventID: v.EventID,
 	}
 	return e.setNames(&v)
 }
@@ -137,6 +141,7 @@ func (e *Event) setNames(v *EventJSON) (err error) {
 		{"direction", v.Direction, directionNames[:], func(i int) { e.Direction = Direction(i) }},
 		{"direction_source", v.DirectionSource, directionSourceNames[:], func(i int) { e.DirectionSource = DirectionSource(i) }},
 		{"fault", v.Fault, faultNames[:], func(i int) { e.Fault = Fault(i) }},
+		{"number_check", v.NumberCheck, numberCheckNames[:], func(i int) { e.NumberCheck = NumberCheck(i) }},
 	} {
 		i, ok := indexName(n.names, n.value)
 		if !ok {

@@ -76,6 +76,7 @@ func TestEventSchemaHasTheSameWords(t *testing.T) {
 	for name, want := range map[string][]string{
 		"milestone": milestoneNames, "tz_source": tzSourceNames[:], "direction": directionNames[:],
 		"direction_source": directionSourceNames[:], "fault": faultNames[:],
+		"number_check": numberCheckNames[:],
 	} {
 		if !slices.Equal(properties[name].Enum, want) {
 			t.Errorf("%s: schema %v\nGo %v", name, properties[name].Enum, want)

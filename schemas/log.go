@@ -42,6 +42,7 @@ const (
 	KindTick    Kind = 4
 	KindRange   Kind = 5
 	KindControl Kind = 6
+	KindVoid    Kind = 7
 )
 
 // Record is one value of parcel.events. Kind says which body is set. A Record
@@ -56,6 +57,7 @@ type Record struct {
 	Tick      Tick
 	Range     Range
 	Control   Control
+	Void      Void
 }
 
 // Alias says that two numbers name one parcel.
@@ -91,6 +93,21 @@ type Range struct {
 type Control struct {
 	Number uint32 // rises; a number not above the last is ignored
 	Policy string // whole policy file, YAML
+}
+
+// Void withdraws an event that the carrier has declared wrong. Which one is said
+// twice: a declaration repeats the raw fields of the event, so that they give
+// its FactID again, and may name it as the carrier does. Times are Unix
+// milliseconds.
+type Void struct {
+	ParcelID       ID
+	FactID         ID     // of the declaration itself
+	EventFactID    ID     // Event.FactID of the event that is withdrawn
+	EventID        string // Event.EventID of it; "" when the carrier gives none
+	TrackingNumber string
+	Carrier        string
+	At             int64 // when it was declared; 0 when not stated
+	ReceivedAt     int64
 }
 
 // Version packs what makes a row newer than another of the same key: the

@@ -168,6 +168,8 @@ func newCarrierCommand() *cobra.Command {
 numbers, events, times and places stand, and what its codes mean.`,
 	}
 	cmd.AddCommand(newCarrierListCommand())
+	cmd.AddCommand(newCarrierNewCommand())
+	cmd.AddCommand(newCarrierTestCommand())
 	return cmd
 }
 

@@ -37,7 +37,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	b := &bench{t: t, kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
+	b := &bench{t: t, kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.HeartbeatInterval(50 * time.Millisecond)}, start: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}
 	b.log, err = kgo.NewClient(append(b.kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ type decision struct {
 	direction schemas.Direction
 	blame     blame
 	leg       uint32
+	at        laneEnd // where it happens, for events that name no country
 	rule      string
 	textFirst bool // the code alone does not decide: texts come first
 	patterns  bool // but only those of the mapping, not the lexicon
@@ -64,7 +65,15 @@ func newDecision(y yamlNode, name string) (decision, bool) {
 	return d, true
 }
 
-const decisionKeys = "milestone, physical, progress, direction, reason, fault, leg, text"
+// laneEnd is an end of a parcel's lane.
+type laneEnd uint8
+
+const (
+	atOrigin laneEnd = iota + 1
+	atDestination
+)
+
+const decisionKeys = "milestone, physical, progress, direction, reason, fault, leg, at, text"
 
 // parseDecision reads a milestone's name, or a mapping of decisionKeys.
 func parseDecision(y yamlNode) (decision, bool) {
@@ -101,6 +110,8 @@ func (d *decision) set(m member) {
 		d.blame.fault = schemas.Fault(v.oneOf(faultNames...))
 	case "leg":
 		d.leg = uint32(v.integer(1, 9))
+	case "at":
+		d.at = atOrigin + laneEnd(v.oneOf("origin", "destination"))
 	case "text":
 		kind := v.oneOf("false", "true", "patterns")
 		d.textFirst, d.patterns = kind > 0, kind == 2
@@ -195,6 +206,9 @@ func (d *Decoder) code(s *shape, c *Carrier) (raw string, found *decision) {
 		if found == nil {
 			found = c.meaning(v)
 		}
+	}
+	if raw == "" {
+		found = c.noCode
 	}
 	return raw, found
 }

@@ -18,11 +18,15 @@ type Decoder struct {
 	arena    []byte // strings that had to be made
 	normal   []byte // a text as phrases are compared
 	hashed   []byte
+	utf8     []byte // a record that came in Latin-1
 	result   Result
 
 	carrier      *Carrier
 	name         string // of the carrier, as the caller gave it
 	src          Source
+	key          string // of the raw record
+	refused      bool   // the record is an answer that tells nothing
+	fits         *shape // the layout that read a record without nesting of its own
 	placeholders []string
 	parcel       []string // slots of the parcel at hand
 	event        []string // slots of the event at hand
@@ -39,6 +43,7 @@ type parcelFacts struct {
 	id                  schemas.ID
 	product             string
 	origin, destination string
+	check               schemas.NumberCheck
 	postOrigin          string // country of an S10 number, to tell directions only
 	node                int
 	skipEvents          bool
@@ -74,7 +79,7 @@ func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
 		return &d.result
 	}
 	at := place{0, -1, 0}
-	d.errorsAt(s, at, false)
+	d.refused = d.errorsAt(s, at, false)
 	for _, route := range s.parcels {
 		d.walkParcels(s, 0, -1, nil, route)
 	}
@@ -88,6 +93,7 @@ func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
 func (d *Decoder) finish() *Result {
 	if d.index > d.limits.Events {
 		d.result.Events, d.result.Aliases, d.result.Rejected = d.result.Events[:0], d.result.Aliases[:0], d.result.Rejected[:0]
+		d.result.Voids = d.result.Voids[:0]
 		d.reject(-1, TooLarge, "events", fmt.Sprintf("the record holds more than %d events; split it", d.limits.Events))
 	}
 	return &d.result
@@ -100,13 +106,17 @@ func (d *Decoder) reset(carrier string, src Source) {
 	}
 	d.arena = d.arena[:0]
 	d.result.Events, d.result.Aliases, d.result.Rejected = d.result.Events[:0], d.result.Aliases[:0], d.result.Rejected[:0]
+	d.result.Voids = d.result.Voids[:0]
 	d.carrier, d.name, d.src = d.registry.carriers[carrier], carrier, src
 	d.placeholders = nil
 	if d.carrier != nil {
 		d.placeholders = d.carrier.placeholders
 		d.name = d.carrier.Name
 	}
-	d.index, d.parcels = 0, 0
+	if d.key = ""; len(src.Key) <= maxRawText && utf8.Valid(src.Key) {
+		d.key = text(src.Key)
+	}
+	d.index, d.parcels, d.fits, d.refused = 0, 0, nil, false
 }
 
 func (d *Decoder) reject(event int, reason Reason, field, detail string) {
@@ -117,7 +127,7 @@ var utf8BOM = []byte("\xef\xbb\xbf")
 
 // parse reads the record into the tree, or rejects it.
 func (d *Decoder) parse(raw []byte) bool {
-	raw = bytes.TrimPrefix(raw, utf8BOM)
+	raw = d.latin1(bytes.TrimPrefix(raw, utf8BOM))
 	start := skipSpace(raw, 0)
 	switch {
 	case len(raw) > d.limits.Bytes:
@@ -138,7 +148,7 @@ func (d *Decoder) parse(raw []byte) bool {
 	case '{', '[':
 		ok = d.tree.parseJSON()
 	default:
-		d.tree.fail(BadSyntax, start, "neither JSON nor XML begins like this")
+		ok = d.parseFlat(raw)
 	}
 	if !ok {
 		near := raw[min(d.tree.at, len(raw)):]
@@ -149,13 +159,12 @@ func (d *Decoder) parse(raw []byte) bool {
 
 // shape returns the first layout that fits the record, or nil.
 func (d *Decoder) shape() *shape {
-	format := "json"
-	if d.tree.xml {
-		format = "xml"
+	if d.fits != nil {
+		return d.fits
 	}
 	for i := range d.carrier.shapes {
 		s := &d.carrier.shapes[i]
-		if s.format == format && d.all(s.when, place{0, -1, 0}) {
+		if s.format == d.tree.format && d.all(s.when, place{0, -1, 0}) {
 			return s
 		}
 	}
@@ -175,14 +184,14 @@ func (d *Decoder) layoutsTried() string {
 	return fmt.Sprintf("no layout of carrier %s fits; looked for %s; add a layout to its mapping", d.name, strings.Join(tried, "; "))
 }
 
-// errorsAt rejects what the carrier says it cannot tell.
-func (d *Decoder) errorsAt(s *shape, at place, parcel bool) (found bool) {
+// errorsAt rejects what the carrier says it cannot tell: by the first of the
+// rules that hold.
+func (d *Decoder) errorsAt(s *shape, at place, parcel bool) bool {
 	for i := range s.errors {
 		e := &s.errors[i]
 		if e.parcel != parcel || !d.all(e.when, at) {
 			continue
 		}
-		found = true
 		detail := "the carrier answers"
 		for _, c := range []cond{e.code, e.text} {
 			if c.source == "" {
@@ -196,8 +205,9 @@ func (d *Decoder) errorsAt(s *shape, at place, parcel bool) (found bool) {
 			detail += " for number " + quote(d.candidate(s))
 		}
 		d.reject(-1, e.reason, e.when[0].source, detail+"; nothing to normalise, ask it again")
+		return true
 	}
-	return found
+	return false
 }
 
 // candidate returns the first number of the parcel at hand, for messages.
@@ -213,9 +223,12 @@ func (d *Decoder) walkParcels(s *shape, i, around int, came *step, route []step)
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
 			d.walkParcels(s, c, around, came, route)
 		}
-	case n.kind != kindObject || !d.passes(i, came):
-	case len(route) == 0:
+	case n.kind < kindObject && len(route) == 0 && s.scalars && d.value(i) != "":
 		d.readParcel(s, i, around)
+	case n.kind != kindObject || !d.passes(i, came):
+	case len(route) == 0 && !s.scalars:
+		d.readParcel(s, i, around)
+	case len(route) == 0:
 	default:
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
 			if d.follows(c, &route[0]) {
@@ -246,6 +259,11 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 	d.aliases, d.open = d.aliases[:0], d.open[:0]
 	at := place{i, around, 0}
 	d.parcel = d.fillSlots(&s.parcel, d.parcel, at)
+	for i := range s.aliases {
+		if r := &s.aliases[i]; d.all(r.when, at) {
+			d.fillSlots(&r.slots, nil, at)
+		}
+	}
 	refused := d.errorsAt(s, at, true)
 	d.number = parcelFacts{node: i}
 	bad := d.readNumber(s)
@@ -255,13 +273,17 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 		d.number.origin = d.country(&s.origin)
 		d.number.destination = d.country(&s.destination)
 		d.number.product = d.clean(d.eval(&s.product, d.parcel), maxProduct)
+		d.number.check = d.checkNumber(d.number.canonical)
 		d.number.postOrigin = s10Origin(d.number.canonical, d.carrierGeo())
 		d.addAliases()
 	}
 	for _, route := range s.events {
 		d.walkEvents(s, i, i, nil, route)
 	}
-	if d.number.skipEvents && !(refused && bad == "") {
+	if s.around && around >= 0 {
+		d.readEvent(s, place{around, -1, 0})
+	}
+	if d.number.skipEvents && !(refused && bad == "") && !(d.refused && d.index == first) {
 		d.rejectNumber(bad, d.index-first)
 	}
 	d.settle(firstEvent)
@@ -273,7 +295,8 @@ func (d *Decoder) country(e *expr) string {
 	if e.empty() {
 		return ""
 	}
-	return d.registry.geo.country(d.eval(e, d.parcel))
+	code, _ := d.evalCountry(e, d.parcel)
+	return code
 }
 
 // walkEvents goes down the path to the events of a parcel.

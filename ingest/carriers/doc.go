@@ -1,7 +1,7 @@
 // Package carriers turns what carriers send, as it is, into canonical events.
 // A carrier is one YAML file, compiled at load to a plan of where things stand;
-// there is no Go code for any carrier. Formats are JSON and XML; both are read
-// into one tree, in one pass, validated and bounded (Limits).
+// there is no Go code for any carrier. Formats are JSON, XML, CSV, EDIFACT and
+// X12; all are read into one tree, in one pass, validated and bounded (Limits).
 //
 // # A mapping
 //
@@ -10,9 +10,10 @@
 //	title: Example Post
 //	source: where the list of codes comes from
 //	zone: [location, Europe/Paris]  # how local times without a zone are read
+//	number_format: [s10]        # what numbers are checked by; see Numbers
 //	layouts:
 //	  - name: webhook           # one per form of message, first that fits
-//	    format: json            # json | xml
+//	    format: json            # json | xml | csv | edifact | x12
 //	    when: shipment          # condition(s) on the record that tell the form
 //	    parcels: shipment       # path to the parcels
 //	    number: [trackingNo, ^.reference]   # candidates, first valid one
@@ -48,26 +49,55 @@
 // written "\.". XML names are local names; an attribute is "@name"; the name of
 // the root element is the first key.
 //
+// Where parcels are not objects but numbers alone, parcels is the path to these,
+// number is "." and events is "^": the object around each is its one event. "$key"
+// is the key of the raw record in Kafka.
+//
+// # Formats without nesting
+//
+// csv: a record is rows; each is an object of its cells. columns names them,
+// else the first row does; delimiter is one character or tab, else a comma.
+//
+// edifact, x12: a segment is an object by its tag, its elements are "1", "2",
+// ... and the components of an element from the second on "1-2", "1-3":
+// DTM[1=334].1-2 is the value of the DTM segment with the qualifier 334. groups
+// says which segments nest: [UNH, CNI, STS, [TDT, EQD]] puts what follows an STS
+// into it, up to the next of its level or of one before it. Separators are those
+// of UNA or ISA, else the usual ones. All records must be UTF-8; an interchange of
+// the syntax UNOC may be ISO 8859-1.
+//
 // # Fields
 //
-// A field is a path, a template ("{date} {time}"), or {value, after, before,
-// default}, or a list of these, of which the first that is not empty counts.
-// after keeps what follows its last occurrence, before what precedes its
-// first. null, "" and the placeholder "string" (and those in placeholders) are
-// empty. Names, signatures and street lines have no field: they are not read.
+// A field is a path, a template ("{date} {time}"), or a mapping with value and
+// what of it counts, or a list of these, of which the first that is not empty
+// counts (of a country, the first that names one). What counts, in this order:
+// after keeps what follows the last occurrence of the first of its strings that
+// stands there; before what precedes the first of any; split and part take one
+// of a list, counted from 1 or backwards from -1, with of only when it has so
+// many; first keeps so many characters; is lets only these values pass, then
+// puts another in their place; map looks the value up, and one that it lacks is
+// empty; shape lets only such values pass (# a digit, @ a letter, ? either); epc
+// takes the number out of an EPC URN or a GS1 Digital Link. default counts when
+// all is empty. null, "" and the placeholder "string" (and those in
+// placeholders) are empty. Names, signatures and street lines have no field:
+// they are not read.
+//
+// An alias is a path of which every value counts, or a mapping as above for one
+// path, also with when: conditions at the parcel.
 //
 // # Codes and texts
 //
 // Every alternative of code is looked up in codes, in order. The raw code of
 // the event is the first alternative that is one field alone. A meaning is a
-// milestone, or {milestone, physical, progress, direction, reason, fault, leg,
+// milestone, or {milestone, physical, progress, direction, reason, fault, leg, at,
 // text}. With text: true the code alone does not decide: first the mapping's
 // texts, then the shared lexicon, then the code; text: patterns leaves the
 // lexicon out; text_first: true at the top is text: true for all codes. An
 // unknown code is decided by texts and lexicon, else it is unmapped: kept, and
-// neither physical nor progress. In match, "*" stands for anything and words
-// are compared whole, without case and punctuation; codes limits a pattern to
-// some codes.
+// neither physical nor progress. The code "" is that of events that state none.
+// In match, "*" stands for anything and words are compared whole, without case
+// and punctuation; codes limits a pattern to some codes. at: origin or
+// destination places an event that names no country at that end of the lane.
 //
 // Beside the milestones of package schemas there are customs_started,
 // customs_held, customs_cleared and customs_rejected, for carriers that do not
@@ -93,6 +123,13 @@
 // is midnight with an uncertainty of 24 h. An offset that is not that of the
 // event's country makes the difference the uncertainty.
 //
+// abbreviations maps a name to an offset, an IANA name, or local: as if no zone
+// were named. offset names the field with the offset of the local clock of a
+// time that is an instant already. The time "received", or {received: true,
+// uncertainty_hours: 24}, is that of the record's reception, for answers that
+// state a status without its time. facilities gives a facility a zone, or {zone,
+// country}.
+//
 // # Errors
 //
 // errors tell answers that hold no scans: reason carrier_error (default) or
@@ -100,7 +137,20 @@
 // text to quote. skip leaves out events that have not happened (no rejection);
 // nonphysical marks events that the carrier generated. Conditions are a path
 // (something stands there) or {path, is, not, contains, missing}; a list must
-// hold as a whole, except that skip and nonphysical take any of theirs.
+// hold as a whole, except that skip, nonphysical and void take any of theirs. Of
+// the errors at record and of those at parcel the first that holds counts.
+//
+// # Withdrawn events
+//
+// id is the carrier's own name of an event. An event for which void holds is not
+// one: it withdraws the event that it repeats, and becomes a Void with void_time.
+//
+// # Numbers
+//
+// A number that has the shape of one of number_format is checked by its rule and
+// flagged valid or invalid, never dropped: s10 (postal, of every carrier),
+// ups_1z, fedex_12, fedex_15, usps_impb, dhl_express and sscc have a check
+// digit; sf and yunexpress a prefix and a length.
 //
 // Carriers without a mapping are read by the generic reader: field names that
 // mean the same everywhere, and the lexicon.

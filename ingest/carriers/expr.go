@@ -82,12 +82,16 @@ func parsePath(s string) (scope, []step, error) {
 // which slot the value itself fills.
 type plan struct {
 	step  step
-	slot  int  // -1: none
-	alias bool // every value is another number of the parcel
+	slot  int           // -1: none
+	alias bool          // every value is another number of the parcel,
+	cuts  []alternative // or what counts of it; none: all
 	kids  []*plan
 	marks []uint32 // of the kids' keys, in their order
 	wild  bool     // one of the kids is "*"
 }
+
+// taken reports whether the value itself is wanted.
+func (p *plan) taken() bool { return p.slot >= 0 || p.alias || p.cuts != nil }
 
 // slots collects the paths of a parcel or an event.
 type slots struct {
@@ -125,18 +129,13 @@ func (s *slots) slot(from scope, steps []step) int {
 	return p.slot
 }
 
+// keySlot stands for the key of the raw record in place of a slot.
+const keySlot = -2
+
 // part of a template: a literal, or the value of a slot.
 type part struct {
 	literal string
 	slot    int
-}
-
-// alternative is one way to say a field. Where after or before are set, the
-// value is what follows the last "after" in it, up to the first of any "before".
-type alternative struct {
-	parts  []part
-	after  string
-	before []string
 }
 
 // expr is a field of a mapping: the first alternative that is not empty.
@@ -163,56 +162,61 @@ func (s *slots) parseTemplate(t string) (alternative, error) {
 		if !ok {
 			return a, fmt.Errorf("template %q: a brace does not end", t)
 		}
+		if t = after; path == "$key" {
+			a.parts = append(a.parts, part{slot: keySlot})
+			continue
+		}
 		from, steps, err := parsePath(path)
 		if err != nil {
 			return a, err
 		}
 		a.parts = append(a.parts, part{slot: s.slot(from, steps)})
-		t = after
 	}
 	return a, nil
 }
 
-// parseExpr reads a field: a path or template, {value, after, before, default},
-// or a list of these.
+// parseExpr reads a field: a path or template, a mapping of valueKeys, or a list
+// of these.
 func (s *slots) parseExpr(y yamlNode) expr {
 	var e expr
 	for _, v := range y.list() {
-		var a alternative
-		value := v
-		if v.isMap() {
-			value = yamlNode{}
-			v.fields("value, after, before, default", func(key string, c yamlNode) bool {
-				switch key {
-				case "value":
-					value = c
-				case "after":
-					a.after = c.str()
-				case "before":
-					a.before = c.strs()
-				case "default":
-					e.fallback = c.str()
-				default:
-					return false
-				}
-				return true
-			})
-			if value.n == nil {
-				v.errorf("a value is missing")
-				continue
-			}
-		}
+		value, how := e.parseValue(v, "")
 		for _, one := range value.list() {
 			t, err := s.parseTemplate(one.str())
 			if err != nil {
 				one.errorf("%v", err)
 				continue
 			}
-			t.after, t.before = a.after, a.before
-			e.alternatives = append(e.alternatives, t)
+			how.parts = t.parts
+			e.alternatives = append(e.alternatives, how)
 		}
 	}
 	return e
+}
+
+// parseValue reads one alternative but its template: that, or a list of them,
+// is value. The key other is left to the caller.
+func (e *expr) parseValue(v yamlNode, other string) (value yamlNode, how alternative) {
+	if !v.isMap() {
+		return v, how
+	}
+	v.fields(valueKeys, func(key string, c yamlNode) bool {
+		switch key {
+		case "value":
+			value = c
+		case "default":
+			e.fallback = c.str()
+		case other:
+		default:
+			return how.parseValueKey(key, c)
+		}
+		return true
+	})
+	if value.n == nil {
+		v.errorf("a value is missing")
+	}
+	how.check(v)
+	return value, how
 }
 
 func (e *expr) empty() bool { return len(e.alternatives) == 0 && e.fallback == "" }
@@ -231,17 +235,21 @@ func (d *Decoder) eval(e *expr, values []string) string {
 // is empty is empty; with whole set, one of which any slot is.
 func (d *Decoder) evalOne(a *alternative, values []string, whole bool) string {
 	if len(a.parts) == 1 && a.parts[0].slot >= 0 {
-		return a.cut(values[a.parts[0].slot])
+		return d.cut(a, values[a.parts[0].slot])
 	}
 	filled, missing := false, false
 	start := len(d.arena)
 	for _, p := range a.parts {
-		if p.slot < 0 {
+		if p.slot == -1 {
 			d.arena = append(d.arena, p.literal...)
 			continue
 		}
-		d.arena = append(d.arena, values[p.slot]...)
-		if values[p.slot] == "" {
+		v := d.key
+		if p.slot >= 0 {
+			v = values[p.slot]
+		}
+		d.arena = append(d.arena, v...)
+		if v == "" {
 			missing = true
 		} else {
 			filled = true
@@ -255,26 +263,28 @@ func (d *Decoder) evalOne(a *alternative, values []string, whole bool) string {
 	if missing {
 		s = strings.Trim(s, " ,/-|")
 	}
-	return a.cut(s)
+	return d.cut(a, s)
 }
 
-func (a *alternative) cut(s string) string {
-	if a.after != "" {
-		i := strings.LastIndex(s, a.after)
-		if i < 0 {
-			return ""
+// evalCountry returns the first alternative that names a country, as its ISO
+// 3166-1 alpha-2 code, and the first that says anything.
+func (d *Decoder) evalCountry(e *expr, values []string) (code, stated string) {
+	for i := range e.alternatives {
+		s := d.evalOne(&e.alternatives[i], values, false)
+		if s == "" {
+			continue
 		}
-		s = s[i+len(a.after):]
-	}
-	for _, b := range a.before {
-		if i := strings.Index(s, b); i >= 0 {
-			s = s[:i]
+		if stated == "" {
+			stated = s
+		}
+		if code = d.registry.geo.country(s); code != "" {
+			return code, stated
 		}
 	}
-	if a.after != "" || a.before != nil {
-		s = strings.TrimSpace(s)
+	if stated == "" {
+		code = d.registry.geo.country(e.fallback)
 	}
-	return s
+	return code, stated
 }
 
 // visit fills slots from value i and what lies below it.
@@ -289,7 +299,7 @@ func (d *Decoder) visit(i int, p *plan, values []string) {
 		if p.step.filtered && d.member(i, p.step.filter) != p.step.want {
 			return
 		}
-		if (p.slot >= 0 || p.alias) && d.tree.xml {
+		if p.taken() && d.tree.xml {
 			d.fill(d.xmlText(i), p, values)
 		}
 		if len(p.kids) == 0 {
@@ -304,7 +314,7 @@ func (d *Decoder) visit(i int, p *plan, values []string) {
 			}
 		}
 	default:
-		if p.slot >= 0 || p.alias {
+		if p.taken() {
 			d.fill(d.value(i), p, values)
 		}
 	}
@@ -316,6 +326,11 @@ func (d *Decoder) fill(s string, p *plan, values []string) {
 	}
 	if p.alias {
 		d.aliases = append(d.aliases, s)
+	}
+	for i := range p.cuts {
+		if v := d.cut(&p.cuts[i], s); v != "" {
+			d.aliases = append(d.aliases, v)
+		}
 	}
 	if p.slot >= 0 && values[p.slot] == "" {
 		values[p.slot] = s
@@ -352,11 +367,7 @@ func (d *Decoder) value(i int) string {
 	s := d.tree.raw(i)
 	if n.flags&escaped != 0 {
 		start := len(d.arena)
-		if d.tree.xml {
-			d.arena = appendXMLText(d.arena, d.tree.src[n.start:n.end])
-		} else {
-			d.arena = appendUnescaped(d.arena, d.tree.src[n.start:n.end])
-		}
+		d.arena = d.tree.appendPlain(d.arena, d.tree.src[n.start:n.end])
 		s = text(d.arena[start:])
 	}
 	if s == "" || s == "string" {

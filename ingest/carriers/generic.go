@@ -169,7 +169,7 @@ func (d *Decoder) genericEvent(i int, number string) bool {
 	}
 	if canonical != d.number.canonical {
 		d.settle(d.number.firstEvent)
-		d.number = parcelFacts{canonical: canonical, id: schemas.ParcelID(canonical),
+		d.number = parcelFacts{canonical: canonical, id: schemas.ParcelID(canonical), check: d.checkNumber(canonical),
 			postOrigin: s10Origin(canonical, d.registry.geo), firstEvent: len(d.result.Events)}
 	}
 	d.genericBuild(index, &v)

@@ -15,13 +15,13 @@ import (
 var update = flag.Bool("update", false, "rewrite testdata/*/*.golden")
 
 // TestGolden decodes every fixture and compares all that came out of it. After
-// a wanted change: go test ./ingest/carriers -run TestGolden -update, then read
-// the difference.
+// a wanted change: go test ./ingest/carriers -run TestGolden/usps -update for
+// those of one carrier, then read the difference.
 func TestGolden(t *testing.T) {
 	r := load(t)
 	d := r.NewDecoder(Limits{})
 	var files []string
-	for _, pattern := range []string{"testdata/*/*.json", "testdata/*/*.xml"} {
+	for _, pattern := range []string{"testdata/*/*.json", "testdata/*/*.xml", "testdata/*/*.edi", "testdata/*/*.x12"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -33,26 +33,28 @@ func TestGolden(t *testing.T) {
 		t.Fatalf("only %d fixtures found", len(files))
 	}
 	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
 		carrier := filepath.Base(filepath.Dir(file))
-		got := describe(d.Decode(carrier, raw, Source{ReceivedAt: 1791400000000}))
-		golden := file + ".golden"
-		if *update {
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+		t.Run(carrier+"/"+filepath.Base(file), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
 				t.Fatal(err)
 			}
-			continue
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got != string(want) {
-			t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
-		}
+			got := describe(d.Decode(carrier, raw, Source{ReceivedAt: 1791400000000}))
+			golden := file + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
 	}
 }
 
@@ -67,9 +69,15 @@ func describe(r *Result) string {
 		fmt.Fprintf(&b, "  physical=%v progress=%v by %s; code %q text %q\n", e.Physical, e.Progress, e.Rule, e.RawCode, e.RawText)
 		fmt.Fprintf(&b, "  at %q country %q region %q city %q postcode %q facility %q; lane %s>%s product %q\n",
 			e.LocationRaw, e.Country, e.Region, e.City, e.Postcode, e.Facility, e.OriginCountry, e.DestinationCountry, e.Product)
+		if e.EventID != "" {
+			fmt.Fprintf(&b, "  id %q\n", e.EventID)
+		}
 		if e.Direction != schemas.NoDirection || e.Reason != "" || e.Leg != 0 {
 			fmt.Fprintf(&b, "  direction %s by %s, reason %q fault %s leg %d\n", e.Direction, e.DirectionSource, e.Reason, e.Fault, e.Leg)
 		}
+	}
+	for _, v := range r.Voids {
+		fmt.Fprintf(&b, "void %s id %q declared %s\n", v.TrackingNumber, v.EventID, schemas.FormatTime(v.At))
 	}
 	for _, a := range r.Aliases {
 		fmt.Fprintf(&b, "alias %s = %s\n", a.TrackingNumber, a.OtherNumber)

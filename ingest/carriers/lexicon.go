@@ -11,7 +11,7 @@ import (
 // phrases finds the longest of many phrases in a text without allocating. A
 // phrase is looked for where a word begins, by its first four bytes.
 type phrases struct {
-	bloom [64]uint64
+	bloom [1024]uint64 // which heads there may be
 	heads map[uint32][]phrase // longest first
 }
 
@@ -29,7 +29,7 @@ func (p *phrases) add(normal string, value int) {
 		p.heads = map[uint32][]phrase{}
 	}
 	h := head(normal, 0)
-	p.bloom[h*0x9e3779b1>>26] |= 1 << (h * 0x85ebca6b >> 26)
+	p.bloom[h*0x9e3779b1>>22] |= 1 << (h * 0x85ebca6b >> 26)
 	list := append(p.heads[h], phrase{normal, value})
 	slices.SortStableFunc(list, func(a, b phrase) int { return cmp.Compare(len(b.text), len(a.text)) })
 	p.heads[h] = list
@@ -49,14 +49,14 @@ func (p *phrases) longest(s []byte) int {
 			continue
 		}
 		h := head(t, i)
-		if p.bloom[h*0x9e3779b1>>26]&(1<<(h*0x85ebca6b>>26)) == 0 {
+		if p.bloom[h*0x9e3779b1>>22]&(1<<(h*0x85ebca6b>>26)) == 0 {
 			continue
 		}
 		for _, f := range p.heads[h] {
 			if len(f.text) <= best {
 				break
 			}
-			if strings.HasPrefix(t[i:], f.text) && boundary(s, i+len(f.text)) {
+			if strings.HasPrefix(t[i:], f.text) && boundary(s, i) && boundary(s, i+len(f.text)) {
 				best, value = len(f.text), f.value
 				break
 			}
@@ -111,7 +111,9 @@ func (x *lexicon) load(y yamlNode) {
 	}
 }
 
-func (x *lexicon) addPhrase(p *phrases, y yamlNode, value int) {
+// addPhrase adds a phrase. One that stands there already, in another language
+// or spelling, must mean the same.
+func (x *lexicon) addPhrase(p *phrases, y yamlNode, value int, same func(other int) bool) {
 	normal := string(appendNormal(nil, y.str()))
 	if len(normal) < minPhrase {
 		y.errorf("phrase %q is too short to be told from others: at least %d letters", y.str(), minPhrase)
@@ -119,7 +121,9 @@ func (x *lexicon) addPhrase(p *phrases, y yamlNode, value int) {
 	}
 	for _, f := range p.heads[head(normal, 0)] {
 		if f.text == normal {
-			y.errorf("phrase %q stands twice in the lexicon", y.str())
+			if !same(f.value) {
+				y.errorf("phrase %q stands twice in the lexicon with different meanings", y.str())
+			}
 			return
 		}
 	}
@@ -134,7 +138,10 @@ func (x *lexicon) loadMeaning(language string, m member) {
 		}
 		d.byText = true
 		d.rule = "lexicon:" + language + ":" + s.str()
-		x.addPhrase(&x.meanings, s, len(x.decisions))
+		x.addPhrase(&x.meanings, s, len(x.decisions), func(other int) bool {
+			o := &x.decisions[other]
+			return o.milestone == d.milestone && o.pseudo == d.pseudo
+		})
 		x.decisions = append(x.decisions, d)
 		d.rule = "generic:" + d.rule
 		x.generic = append(x.generic, d)
@@ -148,7 +155,7 @@ func (x *lexicon) loadDirection(m member) {
 		return
 	}
 	for _, s := range m.value.list() {
-		x.addPhrase(&x.direction, s, int(dir))
+		x.addPhrase(&x.direction, s, int(dir), func(other int) bool { return other == int(dir) })
 	}
 }
 
@@ -162,7 +169,9 @@ func (x *lexicon) loadReason(m member) {
 			b.fault = schemas.Fault(v.oneOf(faultNames...))
 		case "phrases":
 			for _, s := range v.list() {
-				x.addPhrase(&x.reasons, s, len(x.blames))
+				x.addPhrase(&x.reasons, s, len(x.blames), func(other int) bool {
+					return other == len(x.blames) || x.blames[other].reason == m.key
+				})
 			}
 		default:
 			return false

@@ -15,18 +15,29 @@ type Carrier struct {
 	Source  string // of the code list
 	Version uint32
 
-	shapes       []shape
-	codes        map[string]*decision
-	prefixes     []prefix // longest first
-	texts        []textRule
-	useLexicon   bool
-	textFirst    bool
-	reasons      map[string]blame
-	zones        []zoneRule
-	facilities   map[string]*zone
-	abbreviation map[string]int64 // seconds east of UTC
-	placeholders []string
-	geo          *geography
+	shapes        []shape
+	codes         map[string]*decision
+	prefixes      []prefix // longest first
+	texts         []textRule
+	noCode        *decision // of events that state no code; nil: their text alone decides
+	useLexicon    bool
+	textFirst     bool
+	reasons       map[string]blame
+	zones         []zoneRule
+	facilities    map[string]*zone
+	countries     map[string]string // of facilities
+	abbreviation  map[string]zoneName
+	numberFormats []numberFormat
+	placeholders  []string
+	geo           *geography
+}
+
+// zoneName is what an abbreviation of a zone means: seconds east of UTC, a
+// zone, or only that the time is local.
+type zoneName struct {
+	seconds int64
+	zone    *zone
+	local   bool
 }
 
 type prefix struct {
@@ -71,7 +82,7 @@ func (c *Carrier) ZoneRule() string {
 	return strings.Join(out, ", ")
 }
 
-const carrierKeys = "carrier, version, title, source, layouts, codes, texts, text_first, lexicon, reasons, zone, facilities, abbreviations, placeholders"
+const carrierKeys = "carrier, version, title, source, layouts, codes, texts, text_first, lexicon, reasons, number_format, zone, facilities, abbreviations, placeholders"
 
 // parseCarrier compiles a mapping. Problems are collected in its file.
 func parseCarrier(y yamlNode, geo *geography) *Carrier {
@@ -102,6 +113,10 @@ func parseCarrier(y yamlNode, geo *geography) *Carrier {
 			c.useLexicon = v.boolean()
 		case "reasons":
 			c.parseReasons(v)
+		case "number_format":
+			for _, f := range v.list() {
+				c.numberFormats = append(c.numberFormats, numberFormats[f.oneOf(numberFormatNames()...)])
+			}
 		case "placeholders":
 			c.placeholders = v.strs()
 		default:
@@ -115,6 +130,9 @@ func parseCarrier(y yamlNode, geo *geography) *Carrier {
 		}
 		for _, p := range c.prefixes {
 			p.decision.textFirst = true
+		}
+		if c.noCode != nil {
+			c.noCode.textFirst = true
 		}
 	}
 	c.check(y)
@@ -151,6 +169,10 @@ func (c *Carrier) parseCodes(y yamlNode) {
 			continue
 		}
 		d.rule = "code:" + m.key
+		if m.key == "" {
+			c.noCode = &d
+			continue
+		}
 		if p, ok := strings.CutSuffix(m.key, "*"); ok && !strings.HasSuffix(p, "/") {
 			c.prefixes = append(c.prefixes, prefix{p, &d})
 			continue
@@ -186,23 +208,45 @@ func (c *Carrier) parseZones(key string, y yamlNode) bool {
 			c.parseZoneRule(v)
 		}
 	case "facilities":
-		c.facilities = map[string]*zone{}
+		c.facilities, c.countries = map[string]*zone{}, map[string]string{}
 		for _, m := range y.members() {
-			c.facilities[m.key] = c.zone(m.value)
+			c.parseFacility(m)
 		}
 	case "abbreviations":
-		c.abbreviation = map[string]int64{}
+		c.abbreviation = map[string]zoneName{}
 		for _, m := range y.members() {
-			seconds, ok := parseOffset(m.value.str())
-			if !ok {
-				m.value.errorf("%q should be an offset such as -05:00", m.value.str())
+			z := zoneName{local: m.value.str() == "local"}
+			var ok bool
+			if z.seconds, ok = parseOffset(m.value.str()); !ok && !z.local {
+				z.zone = c.zone(m.value)
 			}
-			c.abbreviation[m.key] = seconds
+			c.abbreviation[m.key] = z
 		}
 	default:
 		return false
 	}
 	return true
+}
+
+// parseFacility reads the zone of a facility, or {zone, country}.
+func (c *Carrier) parseFacility(m member) {
+	if !m.value.isMap() {
+		c.facilities[m.key] = c.zone(m.value)
+		return
+	}
+	m.value.fields("zone, country", func(key string, v yamlNode) bool {
+		switch key {
+		case "zone":
+			c.facilities[m.key] = c.zone(v)
+		case "country":
+			if c.countries[m.key] = c.geo.country(v.str()); c.countries[m.key] == "" {
+				v.errorf("%q is no country", v.str())
+			}
+		default:
+			return false
+		}
+		return true
+	})
 }
 
 // zone returns the zone of an IANA name, or utc.

@@ -43,7 +43,7 @@ func TestBadMappings(t *testing.T) {
 		{"filter", "number: number", `number: "a[b].c"`, []string{"a filter is written"}},
 		{"template", "code: code", `code: "{a"`, []string{"a brace does not end"}},
 		{"physical pre-advice", "A: accepted", "A: {milestone: label_created, physical: true}", []string{"codes.A: label_created is a message"}},
-		{"format", "format: json", "format: csv", []string{`"csv" is none of: json, xml`}},
+		{"format", "format: json", "format: fixed", []string{`"fixed" is none of: json, xml, csv, edifact, x12`}},
 		{"zone", "version: 1", "version: 1\nzone: [Mars/Olympus, location]", []string{`zone[0]: "Mars/Olympus" is no IANA time zone`}},
 		{"abbreviation", "version: 1", "version: 1\nabbreviations: {EST: five}", []string{"abbreviations.EST"}},
 		{"version", "version: 1", "version: one", []string{"version: \"one\" should be a whole number"}},

@@ -77,27 +77,9 @@ func believable(s string) (canonical, ok bool) {
 	return true, digit && varied && longest < 4
 }
 
-// s10Origin returns the country of an S10 postal number (two letters, eight
-// digits and a check digit, the country), or "".
+// s10Origin returns the country of an S10 postal number, or "".
 func s10Origin(s string, geo *geography) string {
-	if len(s) != 13 || s[0] < 'A' || s[1] < 'A' || s[11] < 'A' || s[12] < 'A' {
-		return ""
-	}
-	sum := 0
-	for i, weight := range [8]int{8, 6, 4, 2, 3, 5, 9, 7} {
-		if s[2+i] > '9' {
-			return ""
-		}
-		sum += int(s[2+i]-'0') * weight
-	}
-	check := 11 - sum%11
-	switch check {
-	case 10:
-		check = 0
-	case 11:
-		check = 5
-	}
-	if int(s[10]) != '0'+check {
+	if _, valid := checkS10(s); !valid {
 		return ""
 	}
 	return geo.country(s[11:])

@@ -13,6 +13,7 @@ type Source struct {
 	TopicID    schemas.ID
 	Partition  int32
 	Offset     int64
+	Key        []byte // of the raw record; what $key in a mapping stands for
 	ReceivedAt int64
 	Backfill   bool
 }
@@ -25,7 +26,9 @@ type Result struct {
 	Events []schemas.Event
 	// Aliases holds each pair of numbers twice, with the same FactID: one copy
 	// for the home of either number.
-	Aliases  []schemas.Alias
+	Aliases []schemas.Alias
+	// Voids withdraw events that the carrier has declared wrong.
+	Voids    []schemas.Void
 	Rejected []Rejection
 }
 

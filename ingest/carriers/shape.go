@@ -11,11 +11,15 @@ func itoa(i int) string { return strconv.Itoa(i) }
 // shape is one form in which a carrier sends its scans.
 type shape struct {
 	name   string
-	format string // json | xml
+	format string // one of formats
+	flat   flat
 	when   []cond
 
 	parcels []([]step)
 	events  []([]step) // below a parcel
+	around  bool       // the object around a parcel is its one event
+	scalars bool       // parcels are not objects but their numbers alone
+	aliases []aliasRule
 
 	parcel      slots
 	number      expr // every alternative is a candidate
@@ -36,8 +40,17 @@ type shape struct {
 	reason      expr
 	skip        []cond
 	nonphysical []cond
+	eventID     expr
+	void        []cond // any of them: the event withdraws the one that it repeats
+	voidTimes   []timeRule
 
 	errors []errorRule
+}
+
+// aliasRule is a list of other numbers that hold under conditions.
+type aliasRule struct {
+	when  []cond
+	slots slots
 }
 
 // timeRule is one way in which an event states its time.
@@ -48,6 +61,10 @@ type timeRule struct {
 	fixed   *zone // or in this zone
 	field   expr  // or in the zone that this field names
 	local   *expr // the local time, for the offset alone
+	offset  *expr // the offset of the local clock from UTC, for a time that names its own
+
+	received    bool // the time of reception stands for one that is not stated
+	uncertainty uncertainty
 }
 
 // errorRule finds an answer that says that the carrier has nothing to tell.
@@ -59,7 +76,7 @@ type errorRule struct {
 	text   cond
 }
 
-const shapeKeys = "name, format, like, when, parcels, events, number, aliases, origin, destination, product, event, errors"
+const shapeKeys = "name, format, groups, columns, delimiter, like, when, parcels, events, number, aliases, origin, destination, product, event, errors"
 
 // parseShapes reads the layouts of a mapping. A layout may be "like" an
 // earlier one: keys that it does not give are taken from there.
@@ -125,23 +142,22 @@ func (c *Carrier) parseShapeKey(s *shape, m member) bool {
 	case "name":
 		s.name = v.str()
 	case "format":
-		s.format = []string{"json", "xml"}[v.oneOf("json", "xml")]
+		s.format = formats[v.oneOf(formats[:]...)]
 	case "when":
 		s.when = parseConds(v)
 	case "parcels":
 		s.parcels = parseRoutes(v)
 	case "events":
-		s.events = parseRoutes(v)
+		if s.around = v.n != nil && !v.isMap() && len(v.list()) == 1 && v.list()[0].str() == "^"; !s.around {
+			s.events = parseRoutes(v)
+		}
 	case "number":
 		s.number = s.parcel.parseExpr(v)
+		p := s.parcel.plans[self]
+		s.scalars = p != nil && p.slot >= 0
 	case "aliases":
 		for _, one := range v.list() {
-			from, steps, err := parsePath(one.str())
-			if err != nil {
-				one.errorf("%v", err)
-				continue
-			}
-			s.parcel.at(from, steps).alias = true
+			s.parseAlias(one)
 		}
 	case "origin":
 		s.origin = s.parcel.parseExpr(v)
@@ -160,17 +176,17 @@ func (c *Carrier) parseShapeKey(s *shape, m member) bool {
 			s.errors = append(s.errors, parseError(e))
 		}
 	default:
-		return false
+		return s.parseFlatKey(m.key, v)
 	}
 	return true
 }
 
-const eventKeys = "code, text, time, country, region, city, postcode, facility, location, reason, skip, nonphysical"
+const eventKeys = "id, code, text, time, country, region, city, postcode, facility, location, reason, skip, nonphysical, void, void_time"
 
 func (c *Carrier) parseEventKey(s *shape, m member) bool {
 	v := m.value
 	fields := map[string]*expr{
-		"code": &s.code, "text": &s.text, "country": &s.country, "region": &s.region, "city": &s.city,
+		"id": &s.eventID, "code": &s.code, "text": &s.text, "country": &s.country, "region": &s.region, "city": &s.city,
 		"postcode": &s.postcode, "facility": &s.facility, "location": &s.location, "reason": &s.reason,
 	}
 	if e := fields[m.key]; e != nil {
@@ -182,6 +198,12 @@ func (c *Carrier) parseEventKey(s *shape, m member) bool {
 		for _, t := range v.list() {
 			s.times = append(s.times, c.parseTime(s, t))
 		}
+	case "void_time":
+		for _, t := range v.list() {
+			s.voidTimes = append(s.voidTimes, c.parseTime(s, t))
+		}
+	case "void":
+		s.void = parseConds(v)
 	case "skip":
 		s.skip = parseConds(v)
 	case "nonphysical":
@@ -193,8 +215,12 @@ func (c *Carrier) parseEventKey(s *shape, m member) bool {
 }
 
 func (c *Carrier) parseTime(s *shape, y yamlNode) timeRule {
-	var t timeRule
-	y.fields("value, layout, zone, local", func(key string, v yamlNode) bool {
+	t := timeRule{uncertainty: unknownZone}
+	if !y.isMap() && y.str() == "received" {
+		t.received = true
+		return t
+	}
+	y.fields("value, layout, zone, local, offset, received, uncertainty_hours", func(key string, v yamlNode) bool {
 		switch key {
 		case "value":
 			t.value = s.eventSlots.parseExpr(v)
@@ -215,6 +241,13 @@ func (c *Carrier) parseTime(s *shape, y yamlNode) timeRule {
 			default:
 				t.fixed = c.zone(v)
 			}
+		case "offset":
+			e := s.eventSlots.parseExpr(v)
+			t.offset = &e
+		case "received":
+			t.received = v.boolean()
+		case "uncertainty_hours":
+			t.uncertainty = uncertainty(v.integer(0, 240) * 3600)
 		case "local":
 			e := s.eventSlots.parseExpr(v)
 			t.local = &e
@@ -223,10 +256,42 @@ func (c *Carrier) parseTime(s *shape, y yamlNode) timeRule {
 		}
 		return true
 	})
-	if t.value.empty() || t.layouts == nil {
+	if !t.received && (t.value.empty() || t.layouts == nil) {
 		y.errorf("a time wants value and layout")
 	}
 	return t
+}
+
+// parseAlias reads a path of which every value is another number of the parcel,
+// or a field of one path with what counts of each value.
+func (s *shape) parseAlias(y yamlNode) {
+	to := &s.parcel
+	for _, m := range y.condition() {
+		s.aliases = append(s.aliases, aliasRule{when: parseConds(m.value)})
+		to = &s.aliases[len(s.aliases)-1].slots
+	}
+	var e expr
+	value, how := e.parseValue(y, "when")
+	for _, one := range value.list() {
+		from, steps, err := parsePath(one.str())
+		if err != nil {
+			one.errorf("%v", err)
+			continue
+		}
+		if p := to.at(from, steps); how.cuts {
+			p.cuts = append(p.cuts, how)
+		} else {
+			p.alias = true
+		}
+	}
+}
+
+// condition returns the member "when" of a mapping.
+func (y yamlNode) condition() []member {
+	if !y.isMap() {
+		return nil
+	}
+	return slices.DeleteFunc(y.members(), func(m member) bool { return m.key != "when" })
 }
 
 // parseRoutes reads the paths to parcels or events.
@@ -278,6 +343,7 @@ func parseError(y yamlNode) errorRule {
 }
 
 func (s *shape) check(y yamlNode) {
+	s.checkFlat(y)
 	for _, f := range []struct {
 		key     string
 		missing bool

@@ -2,6 +2,7 @@ package carriers
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -10,6 +11,7 @@ const (
 	maxRawText  = 512
 	maxRawCode  = 64
 	maxRawTime  = 64
+	maxEventID  = 128
 	maxPlace    = 128
 	maxLocation = 256
 	maxProduct  = 128
@@ -128,7 +130,7 @@ func tagLength(s string) int {
 }
 
 // appendNormal appends s as phrases are compared: lower case, white space and
-// ASCII punctuation made single spaces, accents of Latin-1 in lower case.
+// ASCII punctuation made single spaces.
 func appendNormal(dst []byte, s string) []byte {
 	start := len(dst)
 	space := true
@@ -146,6 +148,15 @@ func appendNormal(dst []byte, s string) []byte {
 			}
 			dst = append(dst, c)
 			c = second
+		case alphabetic(s, i):
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r = unicode.ToLower(r); r == 'ё' {
+				r = 'е'
+			}
+			dst = utf8.AppendRune(dst, r)
+			i += n - 1
+			space = false
+			continue
 		case c >= utf8.RuneSelf:
 		default:
 			if !space {
@@ -166,7 +177,28 @@ func appendNormal(dst []byte, s string) []byte {
 // boundary reports whether a phrase may begin at i (or end before it): words
 // of alphabets are whole, other scripts have no spaces.
 func boundary(s []byte, i int) bool {
-	return i <= 0 || i >= len(s) || s[i] == ' ' || s[i-1] == ' ' || s[i] >= utf8.RuneSelf || s[i-1] >= utf8.RuneSelf
+	if i <= 0 || i >= len(s) || s[i] == ' ' || s[i-1] == ' ' {
+		return true
+	}
+	return !letterAt(s, i) || !letterAt(s, i-1)
+}
+
+// letterAt reports whether a letter of a word stands at i of a normal text. The
+// accented letters of Latin-1 count as the end of a word, since phrases end in
+// them that are inflected: livré, livrée.
+func letterAt(s []byte, i int) bool {
+	for back := i; i > back-3 && i > 0 && s[i]&0xc0 == 0x80; {
+		i--
+	}
+	return s[i] < utf8.RuneSelf || alphabetic(text(s), i)
+}
+
+// alphabetic reports whether a letter of an alphabet with spaces between its
+// words begins at i, beyond Latin-1: Latin, Greek, Cyrillic, Vietnamese and the
+// like.
+func alphabetic(s string, i int) bool {
+	c := s[i]
+	return c >= 0xc4 && c <= 0xdf && i+1 < len(s) || c == 0xe1 && i+2 < len(s) && (s[i+1] == 0xba || s[i+1] == 0xbb)
 }
 
 // findPhrase returns the end of the first whole-word occurrence of phrase in s

@@ -36,12 +36,17 @@ type node struct {
 // tree is one parsed record, whatever its format: an index into its bytes,
 // reused from record to record. XML elements are objects whose attributes are
 // members named "@name" and whose own text, beside children or attributes, is
-// a member "#text"; repeated elements are repeated members.
+// a member "#text"; repeated elements are repeated members. EDI
+// segments and CSV rows are objects too (parseEDI, parseCSV).
 type tree struct {
 	src   []byte
 	nodes []node
 	keys  []byte // keys that had to be unescaped
 	xml   bool
+
+	format  string // one of formats
+	release byte   // what makes the next character plain; of a CSV, the quote
+	columns []column
 
 	limits Limits
 	seen   keySet
@@ -52,6 +57,7 @@ type tree struct {
 
 func (t *tree) reset(src []byte, limits Limits) {
 	t.src, t.nodes, t.keys, t.xml = src, t.nodes[:0], t.keys[:0], false
+	t.format, t.release = "json", 0
 	t.limits = limits
 	t.reason, t.at, t.detail = "", 0, ""
 }
@@ -161,4 +167,17 @@ func fullHash(s string) uint32 {
 		h = (h ^ uint32(s[i])) * 16777619
 	}
 	return h
+}
+
+// appendPlain appends what an escaped value stands for.
+func (t *tree) appendPlain(dst, s []byte) []byte {
+	switch t.format {
+	case "json":
+		return appendUnescaped(dst, s)
+	case "xml":
+		return appendXMLText(dst, s)
+	case "csv":
+		return appendUnquoted(dst, s)
+	}
+	return appendReleased(dst, s, t.release)
 }

@@ -13,7 +13,7 @@ import (
 // can be declared, expanded or fetched. The caller has checked that the bytes
 // are UTF-8.
 func (t *tree) parseXML() bool {
-	t.xml = true
+	t.xml, t.format = true, "xml"
 	if i := t.push(kindObject, 0, 0, 0, 0); i < 0 {
 		return false
 	}

@@ -1,0 +1,190 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/ingest/carriers"
+	"scantrail/schemas"
+)
+
+const rawTopic = schemas.RawTopicPrefix + "yunexpress"
+
+// field is a broker with raw topics, and members of the ingest group on it.
+type field struct {
+	t        *testing.T
+	kafka    []kgo.Opt
+	client   *kgo.Client
+	registry *carriers.Registry
+	sent     int
+}
+
+func newField(t *testing.T) *field {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second),
+		kfake.SeedTopics(4, rawTopic, schemas.OrdersTopic), kfake.SeedTopics(3, schemas.EventsTopic, schemas.DeadLettersTopic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	f := &field{t: t, kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.HeartbeatInterval(50 * time.Millisecond)}}
+	if f.registry, err = carriers.Load(schemas.Carriers, ""); err != nil {
+		t.Fatal(err)
+	}
+	if f.client, err = kgo.NewClient(append(f.kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.client.Close)
+	return f
+}
+
+// join starts a member and returns what makes it leave.
+func (f *field) join() (leave func()) {
+	f.t.Helper()
+	s, err := New(Config{
+		Kafka: f.kafka, Carriers: f.registry, Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(f.t.Output(), nil)), Metrics: NewMetrics(prometheus.NewRegistry()),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	return func() {
+		f.t.Helper()
+		cancel()
+		if err := <-done; err != nil {
+			f.t.Error(err)
+		}
+	}
+}
+
+// send writes n records, every tenth of them unreadable.
+func (f *field) send(n int) {
+	f.t.Helper()
+	var records []*kgo.Record
+	for range n {
+		value := fmt.Sprintf(`{"waybill_number":"YT26321%09d","country_code":"GB","track_events":[{"process_time":"2026-09-20T08:12:33","time_zone":"GMT+08:00","track_node_code":"TRANSIT_IN","process_content":"text","process_country":"CN"}]}`, f.sent)
+		if f.sent%10 == 9 {
+			value = value[:40]
+		}
+		records = append(records, &kgo.Record{Topic: rawTopic, Partition: int32(f.sent % 4), Value: []byte(value)})
+		f.sent++
+	}
+	if err := f.client.ProduceSync(f.t.Context(), records...).FirstErr(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// committed waits until the group has committed every raw record.
+func (f *field) committed() {
+	f.t.Helper()
+	adm := kadm.NewClient(f.client)
+	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		commits, err := adm.FetchOffsets(ctx, schemas.IngestGroup)
+		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+			f.t.Fatal(err)
+		}
+		total := int64(0)
+		for p := range int32(4) {
+			if c, ok := commits.Lookup(rawTopic, p); ok {
+				total += max(c.At, 0)
+			}
+		}
+		if total == int64(f.sent) {
+			return
+		}
+	}
+}
+
+// log reads everything that stands in a topic.
+func (f *field) log(topic string, each func(*kgo.Record)) {
+	f.t.Helper()
+	ends, err := kadm.NewClient(f.client).ListEndOffsets(f.t.Context(), topic)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	left := int64(0)
+	ends.Each(func(o kadm.ListedOffset) { left += o.Offset })
+	c, err := kgo.NewClient(append(f.kafka, kgo.ConsumeTopics(topic), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()))...)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer c.Close()
+	for left > 0 {
+		c.PollFetches(f.t.Context()).EachRecord(func(r *kgo.Record) { left--; each(r) })
+	}
+}
+
+// TestEveryRecordIsInTheLog lets members join and leave while records arrive:
+// each record must be in the log or a dead letter, and the accounts of the
+// source partitions must say so.
+func TestEveryRecordIsInTheLog(t *testing.T) {
+	f := newField(t)
+	f.send(500)
+	first := f.join()
+	f.send(500)
+	second := f.join()
+	f.send(500)
+	f.committed()
+	first()
+	f.send(500)
+	third := f.join()
+	f.send(500)
+	f.committed()
+	second()
+	third()
+
+	type source struct {
+		partition int32
+		offset    int64
+	}
+	facts, dead, accounts := map[schemas.ID]source{}, map[source]bool{}, map[int32]schemas.Range{}
+	f.log(schemas.EventsTopic, func(r *kgo.Record) {
+		var rec schemas.Record
+		if err := rec.Decode(r.Value); err != nil {
+			t.Fatal(err)
+		}
+		switch rec.Kind {
+		case schemas.KindEvent:
+			facts[rec.Event.FactID] = source{rec.Event.Partition, rec.Event.Offset}
+		case schemas.KindRange:
+			if old := accounts[rec.Range.Partition]; rec.Range.Last >= old.Last {
+				accounts[rec.Range.Partition] = rec.Range
+			}
+		}
+	})
+	f.log(schemas.DeadLettersTopic, func(r *kgo.Record) {
+		var d schemas.DeadLetter
+		var headers []schemas.Header
+		for _, h := range r.Headers {
+			headers = append(headers, schemas.Header{Key: h.Key, Value: h.Value})
+		}
+		if err := schemas.ParseDeadLetter(r.Value, headers, &d); err != nil {
+			t.Fatal(err)
+		}
+		dead[source{d.Partition, d.Offset}] = true
+	})
+	if len(facts) != f.sent*9/10 || len(dead) != f.sent/10 {
+		t.Errorf("%d facts and %d dead letters of %d records, want %d and %d", len(facts), len(dead), f.sent, f.sent*9/10, f.sent/10)
+	}
+	var records, events, letters int64
+	for _, a := range accounts {
+		records, events, letters = records+a.Records, events+a.Events, letters+a.DeadLetters
+	}
+	if records != int64(f.sent) || events != int64(len(facts)) || letters != int64(len(dead)) {
+		t.Errorf("the accounts say %d records, %d events, %d dead letters; want %d, %d, %d", records, events, letters, f.sent, len(facts), len(dead))
+	}
+}
