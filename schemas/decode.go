@@ -66,22 +66,22 @@ func (r *Record) Decode(b []byte) error {
 			err = r.Event.decode(f.b)
 		case KindOrder:
 			r.Order = OrderFact{TrackingNumbers: r.Order.TrackingNumbers[:0]}
-			err = r.Order.decode(f.b)
+			err = decodeBody(f.b, &r.Order)
 		case KindAlias:
 			r.Alias = Alias{}
-			err = r.Alias.decode(f.b)
+			err = decodeBody(f.b, &r.Alias)
 		case KindTick:
 			r.Tick = Tick{Stalled: r.Tick.Stalled[:0]}
-			err = r.Tick.decode(f.b)
+			err = decodeBody(f.b, &r.Tick)
 		case KindRange:
 			r.Range = Range{}
-			err = r.Range.decode(f.b)
+			err = decodeBody(f.b, &r.Range)
 		case KindControl:
 			r.Control = Control{}
-			err = r.Control.decode(f.b)
+			err = decodeBody(f.b, &r.Control)
 		case KindVoid:
 			r.Void = Void{}
-			err = r.Void.decode(f.b)
+			err = decodeBody(f.b, &r.Void)
 		case 15:
 			r.Forwarded = f.n != 0
 			continue
@@ -96,6 +96,22 @@ func (r *Record) Decode(b []byte) error {
 	return nil
 }
 
+// body is a message that takes its fields one by one.
+type body interface{ set(*field) }
+
+func decodeBody(b []byte, into body) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		into.set(&f)
+	}
+	return nil
+}
+
+// decode is decodeBody without the interface, which would cost an allocation a
+// scan.
 func (e *Event) decode(b []byte) (err error) {
 	var f field
 	for len(b) > 0 {
@@ -201,17 +217,6 @@ func (e *Event) setTail(f *field) {
 	}
 }
 
-func (o *OrderFact) decode(b []byte) (err error) {
-	var f field
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		o.set(&f)
-	}
-	return nil
-}
-
 func (o *OrderFact) set(f *field) {
 	switch f.num {
 	case 1:
@@ -259,116 +264,81 @@ func (o *OrderFact) set(f *field) {
 	}
 }
 
-func (a *Alias) decode(b []byte) (err error) {
-	var f field
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch f.num {
-		case 1:
-			f.id(&a.FactID)
-		case 2:
-			a.TrackingNumber = f.str()
-		case 3:
-			a.OtherNumber = f.str()
-		case 4:
-			a.Carrier = f.str()
-		case 5:
-			a.ReceivedAt = int64(f.n)
-		}
+func (a *Alias) set(f *field) {
+	switch f.num {
+	case 1:
+		f.id(&a.FactID)
+	case 2:
+		a.TrackingNumber = f.str()
+	case 3:
+		a.OtherNumber = f.str()
+	case 4:
+		a.Carrier = f.str()
+	case 5:
+		a.ReceivedAt = int64(f.n)
 	}
-	return nil
 }
 
-func (t *Tick) decode(b []byte) (err error) {
-	var f field
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch f.num {
-		case 1:
-			t.At = int64(f.n)
-		case 2:
-			t.ForwardedThrough = int64(f.n)
-		case 3:
-			t.Stalled = append(t.Stalled, f.str())
-		}
+func (t *Tick) set(f *field) {
+	switch f.num {
+	case 1:
+		t.At = int64(f.n)
+	case 2:
+		t.ForwardedThrough = int64(f.n)
+	case 3:
+		t.Stalled = append(t.Stalled, f.str())
 	}
-	return nil
 }
 
-func (r *Range) decode(b []byte) (err error) {
-	var f field
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch f.num {
-		case 1:
-			r.Topic = f.str()
-		case 2:
-			f.id(&r.TopicID)
-		case 3:
-			r.Partition = int32(f.n)
-		case 4:
-			r.First = int64(f.n)
-		case 5:
-			r.Last = int64(f.n)
-		case 6:
-			r.Records = int64(f.n)
-		case 7:
-			r.Events = int64(f.n)
-		case 8:
-			r.DeadLetters = int64(f.n)
-		case 9:
-			r.Empty = int64(f.n)
-		}
+func (r *Range) set(f *field) {
+	switch f.num {
+	case 1:
+		r.Topic = f.str()
+	case 2:
+		f.id(&r.TopicID)
+	case 3:
+		r.Partition = int32(f.n)
+	case 4:
+		r.First = int64(f.n)
+	case 5:
+		r.Last = int64(f.n)
+	case 6:
+		r.Records = int64(f.n)
+	case 7:
+		r.Events = int64(f.n)
+	case 8:
+		r.DeadLetters = int64(f.n)
+	case 9:
+		r.Empty = int64(f.n)
 	}
-	return nil
 }
 
-func (c *Control) decode(b []byte) (err error) {
-	var f field
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch f.num {
-		case 1:
-			c.Number = uint32(f.n)
-		case 2:
-			c.Policy = f.str()
-		}
+func (c *Control) set(f *field) {
+	switch f.num {
+	case 1:
+		c.Number = uint32(f.n)
+	case 2:
+		c.Policy = f.str()
 	}
-	return nil
 }
 
-func (v *Void) decode(b []byte) (err error) {
-	var f field
-	for len(b) > 0 {
-		if b, err = f.next(b); err != nil {
-			return err
-		}
-		switch f.num {
-		case 1:
-			f.id(&v.ParcelID)
-		case 2:
-			f.id(&v.FactID)
-		case 3:
-			f.id(&v.EventFactID)
-		case 4:
-			v.EventID = f.str()
-		case 5:
-			v.TrackingNumber = f.str()
-		case 6:
-			v.Carrier = f.str()
-		case 7:
-			v.At = int64(f.n)
-		case 8:
-			v.ReceivedAt = int64(f.n)
-		}
+func (v *Void) set(f *field) {
+	switch f.num {
+	case 1:
+		f.id(&v.ParcelID)
+	case 2:
+		f.id(&v.FactID)
+	case 3:
+		f.id(&v.EventFactID)
+	case 4:
+		v.EventID = f.str()
+	case 5:
+		v.TrackingNumber = f.str()
+	case 6:
+		v.Carrier = f.str()
+	case 7:
+		v.At = int64(f.n)
+	case 8:
+		v.ReceivedAt = int64(f.n)
 	}
-	return nil
 }
