@@ -21,6 +21,7 @@ type normalizeOptions struct {
 	carrier    string
 	carriers   string
 	receivedAt string
+	key        string
 	generic    bool
 }
 
@@ -32,10 +33,13 @@ func newNormalizeCommand() *cobra.Command {
 		Long: `Read raw records as a carrier sends them and print the canonical events that
 Scantrail makes of them, one JSON object per line.
 
-Each FILE is one raw record, JSON or XML, whole; without FILE, or with "-", the
+Each FILE is one raw record, whole, in any format that the carrier's mapping
+knows (JSON, XML, EDIFACT, X12, CSV); without FILE, or with "-", the
 record is read from standard input. What cannot be read is printed on standard
 error, as JSON lines with the reason, and the exit status is then 1: in the
-service these are the dead letters.
+service these are the dead letters. The events of a parcel whose number is
+missing, or is none, are shown all the same, without a number: --key gives the
+key that such a carrier's records have in Kafka.
 
 A carrier without a mapping is read by the generic reader, which knows common
 field names (tracking_number, events, time, status, ...) and the phrases of the
@@ -56,6 +60,7 @@ shared lexicon; its events say "generic":true.`,
 	cmd.Flags().StringVar(&o.carrier, "carrier", "", "name of the carrier, as \"scantrail carrier list\" prints it (required)")
 	cmd.Flags().StringVar(&o.carriers, "carriers", "", "folder with mappings (*.yaml) that add or replace carriers")
 	cmd.Flags().StringVar(&o.receivedAt, "received-at", "", "RFC 3339 time of reception to write into the events (default: none)")
+	cmd.Flags().StringVar(&o.key, "key", "", "key of the raw record: some carriers name the number only there")
 	cmd.Flags().BoolVar(&o.generic, "generic", false, "the carrier is known to have no mapping: read it generically without a note")
 	if err := cmd.MarkFlagRequired("carrier"); err != nil {
 		panic(err) // the flag is defined above
@@ -68,7 +73,7 @@ func (o *normalizeOptions) run(cmd *cobra.Command, files []string) error {
 	if err != nil {
 		return fmt.Errorf("load mappings:\n%w", err)
 	}
-	src := carriers.Source{Topic: schemas.RawTopicPrefix + o.carrier}
+	src := carriers.Source{Topic: schemas.RawTopicPrefix + o.carrier, Key: []byte(o.key)}
 	if o.receivedAt != "" {
 		at, err := time.Parse(time.RFC3339, o.receivedAt)
 		if err != nil {
@@ -85,6 +90,7 @@ func (o *normalizeOptions) run(cmd *cobra.Command, files []string) error {
 	}
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	decoder := registry.NewDecoder(carriers.Limits{})
+	decoder.KeepNumberless()
 	rejected := 0
 	for _, file := range files {
 		raw, err := readRecord(cmd.InOrStdin(), file)

@@ -96,10 +96,11 @@ func (d *Decoder) anyMatch(i int, came *step, steps []step, c *cond) bool {
 	if len(steps) == 0 {
 		return d.meets(i, c)
 	}
-	if n.kind != kindObject {
+	if n.kind != kindObject || d.steps > maxSteps {
 		return false
 	}
 	for k := i + 1; k < int(n.next); k = int(d.tree.nodes[k].next) {
+		d.steps++
 		if d.follows(k, &steps[0]) && d.anyMatch(k, &steps[0], steps[1:], c) {
 			return true
 		}

@@ -12,14 +12,15 @@ import (
 // Decoder turns raw records into events. It reuses its buffers and is not safe
 // for concurrent use: give every goroutine its own.
 type Decoder struct {
-	registry *Registry
-	limits   Limits
-	tree     tree
-	arena    []byte // strings that had to be made
-	normal   []byte // a text as phrases are compared
-	hashed   []byte
-	utf8     []byte // a record that came in Latin-1
-	result   Result
+	numberless bool // see KeepNumberless
+	registry   *Registry
+	limits     Limits
+	tree       tree
+	arena      []byte // strings that had to be made
+	normal     []byte // a text as phrases are compared
+	hashed     []byte
+	utf8       []byte // a record that came in Latin-1
+	result     Result
 
 	carrier      *Carrier
 	name         string // of the carrier, as the caller gave it
@@ -35,6 +36,7 @@ type Decoder struct {
 	number       parcelFacts
 	index        int // of the event at hand, in the record
 	parcels      int // seen in the record
+	steps        int // from value to value, of the record
 }
 
 // parcelFacts is what is known about the parcel at hand.
@@ -61,6 +63,11 @@ type pending struct {
 func (r *Registry) NewDecoder(l Limits) *Decoder {
 	return &Decoder{registry: r, limits: l.withDefaults()}
 }
+
+// KeepNumberless makes Decode return the events of parcels without a number, for
+// people to look at: they have an empty TrackingNumber and belong to no parcel.
+// Their parcel is rejected all the same.
+func (d *Decoder) KeepNumberless() { d.numberless = true }
 
 // Decode reads one raw record of a carrier. A carrier without a mapping is read
 // by the generic reader. The result is valid until the next call.
@@ -89,12 +96,17 @@ func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
 	return d.finish()
 }
 
-// finish refuses records with too many events as a whole.
+// maxSteps bounds how often values of a record are looked at, a tenth of a
+// second or so: paths that start around a parcel or event are walked for each,
+// so that a hostile record could cost the square of its size.
+const maxSteps = 1 << 25
+
+// finish refuses records with too many parcels or events as a whole.
 func (d *Decoder) finish() *Result {
-	if d.index > d.limits.Events {
+	if d.index > d.limits.Events || d.parcels > d.limits.Events || d.steps > maxSteps {
 		d.result.Events, d.result.Aliases, d.result.Rejected = d.result.Events[:0], d.result.Aliases[:0], d.result.Rejected[:0]
 		d.result.Voids = d.result.Voids[:0]
-		d.reject(-1, TooLarge, "events", fmt.Sprintf("the record holds more than %d events; split it", d.limits.Events))
+		d.reject(-1, TooLarge, "events", fmt.Sprintf("the record holds more than %d events or parcels, or is too entangled to be read; split it", d.limits.Events))
 	}
 	return &d.result
 }
@@ -116,7 +128,7 @@ func (d *Decoder) reset(carrier string, src Source) {
 	if d.key = ""; len(src.Key) <= maxRawText && utf8.Valid(src.Key) {
 		d.key = text(src.Key)
 	}
-	d.index, d.parcels, d.fits, d.refused = 0, 0, nil, false
+	d.index, d.parcels, d.steps, d.fits, d.refused = 0, 0, 0, nil, false
 }
 
 func (d *Decoder) reject(event int, reason Reason, field, detail string) {
@@ -255,7 +267,9 @@ func (d *Decoder) fillSlots(s *slots, values []string, at place) []string {
 
 // readParcel reads one parcel with its events.
 func (d *Decoder) readParcel(s *shape, i, around int) {
-	d.parcels++
+	if d.parcels++; d.parcels > d.limits.Events || d.steps > maxSteps {
+		return
+	}
 	d.aliases, d.open = d.aliases[:0], d.open[:0]
 	at := place{i, around, 0}
 	d.parcel = d.fillSlots(&s.parcel, d.parcel, at)
@@ -268,8 +282,9 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 	d.number = parcelFacts{node: i}
 	bad := d.readNumber(s)
 	first, firstEvent := d.index, len(d.result.Events)
-	d.number.skipEvents = d.number.canonical == ""
-	if !d.number.skipEvents {
+	numberless := d.number.canonical == ""
+	d.number.skipEvents = numberless && !d.numberless
+	if !numberless {
 		d.number.origin = d.country(&s.origin)
 		d.number.destination = d.country(&s.destination)
 		d.number.product = d.clean(d.eval(&s.product, d.parcel), maxProduct)
@@ -283,7 +298,7 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 	if s.around && around >= 0 {
 		d.readEvent(s, place{around, -1, 0})
 	}
-	if d.number.skipEvents && !(refused && bad == "") && !(d.refused && d.index == first) {
+	if numberless && !(refused && bad == "") && !(d.refused && d.index == first) {
 		d.rejectNumber(bad, d.index-first)
 	}
 	d.settle(firstEvent)

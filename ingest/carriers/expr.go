@@ -235,7 +235,11 @@ func (d *Decoder) eval(e *expr, values []string) string {
 // is empty is empty; with whole set, one of which any slot is.
 func (d *Decoder) evalOne(a *alternative, values []string, whole bool) string {
 	if len(a.parts) == 1 && a.parts[0].slot >= 0 {
-		return d.cut(a, values[a.parts[0].slot])
+		v := values[a.parts[0].slot]
+		if a.cuts {
+			v = d.cut(a, v)
+		}
+		return v
 	}
 	filled, missing := false, false
 	start := len(d.arena)
@@ -302,10 +306,11 @@ func (d *Decoder) visit(i int, p *plan, values []string) {
 		if p.taken() && d.tree.xml {
 			d.fill(d.xmlText(i), p, values)
 		}
-		if len(p.kids) == 0 {
+		if len(p.kids) == 0 || d.steps > maxSteps {
 			return
 		}
 		for c := i + 1; c < int(n.next); c = int(d.tree.nodes[c].next) {
+			d.steps++
 			m := d.tree.nodes[c].mark
 			for j, have := range p.marks {
 				if have == m && p.kids[j].step.key == d.tree.key(c) || p.wild && p.kids[j].step.any {

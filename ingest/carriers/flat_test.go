@@ -124,3 +124,28 @@ func TestVoid(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// csvRows is a file of scans as an export writes it.
+func csvRows() []byte {
+	return []byte("Tracking No;Status;Place;Time;Note\n" + strings.Repeat("EX1000017;PU;Köln;2026-10-01T08:00;\"at \"\"door\"\"\"\n", 50))
+}
+
+func BenchmarkDecodeCSV(b *testing.B) {
+	d, raw := loadCSV(b).NewDecoder(Limits{}), csvRows()
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Decode("examplecsv", raw, Source{})
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*50), "ns/scan")
+}
+
+func TestDecodeCSVAllocatesNothing(t *testing.T) {
+	d, raw := loadCSV(t).NewDecoder(Limits{}), csvRows()
+	if got := d.Decode("examplecsv", raw, Source{}); len(got.Events) != 50 {
+		t.Fatal(describe(got))
+	}
+	if n := testing.AllocsPerRun(50, func() { d.Decode("examplecsv", raw, Source{}) }); n != 0 {
+		t.Errorf("%v allocations per record, want 0", n)
+	}
+}

@@ -11,7 +11,7 @@ import (
 // phrases finds the longest of many phrases in a text without allocating. A
 // phrase is looked for where a word begins, by its first four bytes.
 type phrases struct {
-	bloom [1024]uint64 // which heads there may be
+	bloom [1024]uint64        // which heads there may be
 	heads map[uint32][]phrase // longest first
 }
 
