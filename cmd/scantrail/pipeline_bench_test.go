@@ -22,12 +22,12 @@ import (
 
 // BenchmarkPipeline takes raw records that already lie in Kafka to rows and
 // alerts in ClickHouse, broker and engine included, and reports scans/s. One
-// iteration is one world of 20,000 parcels:
+// iteration is one world of 100,000 parcels, 1.5 M scans:
 //
 //	go test ./cmd/scantrail -run - -bench Pipeline -benchtime 1x -cpuprofile cpu.prof
 func BenchmarkPipeline(b *testing.B) {
 	for range b.N {
-		benchmarkPipeline(b, 20_000)
+		benchmarkPipeline(b, 100_000)
 	}
 }
 
