@@ -45,6 +45,11 @@ func newBatch() *batch {
 func (b *batch) begin() {
 	b.arena, b.used, b.commits = b.arena[:0], 0, b.commits[:0]
 	b.failed, b.long = nil, b.long[:0]
+	b.open()
+}
+
+// open lets records be sent, until end and their acknowledgements.
+func (b *batch) open() {
 	b.left.Store(1)
 	b.done = make(chan struct{})
 }
@@ -161,8 +166,7 @@ func (s *Service) acknowledged(ctx context.Context, b *batch) error {
 	}
 	again := b.long
 	b.long = nil
-	b.left.Store(1)
-	b.done = make(chan struct{})
+	b.open()
 	for _, r := range again {
 		cut(r)
 		s.send(b, r)

@@ -55,16 +55,15 @@ type Service struct {
 	admin   *kadm.Client
 	decoder *carriers.Decoder
 	ledgers ledgers
-	batches [2]*batch
-	batch   *batch          // that is being filled; the other one may wait for Kafka
+	batch   *batch          // that is being filled
+	other   *batch          // that may wait for Kafka meanwhile
 	sending context.Context // of what is produced; outlives Run's by ackTime
 	yield   atomic.Bool     // a rebalance waits for this member
 }
 
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Service, error) {
-	s := &Service{cfg: cfg, decoder: cfg.Carriers.NewDecoder(cfg.Limits), batches: [2]*batch{newBatch(), newBatch()}}
-	s.batch = s.batches[0]
+	s := &Service{cfg: cfg, decoder: cfg.Carriers.NewDecoder(cfg.Limits), batch: newBatch(), other: newBatch()}
 	// Before the consumer, which may be assigned partitions as soon as it exists.
 	admin, err := kadm.NewOptClient(cfg.Kafka...)
 	if err != nil {
@@ -151,11 +150,7 @@ func (s *Service) poll(ctx context.Context, waiting bool) kgo.Fetches {
 
 // fill decodes one poll's records and produces what they hold.
 func (s *Service) fill(fetches kgo.Fetches, ranges bool) *batch {
-	if s.batch == s.batches[0] {
-		s.batch = s.batches[1]
-	} else {
-		s.batch = s.batches[0]
-	}
+	s.batch, s.other = s.other, s.batch
 	b := s.batch
 	b.begin()
 	now := s.cfg.Now()

@@ -18,8 +18,6 @@ type topicPartition struct {
 	partition int32
 }
 
-func (p topicPartition) String() string { return fmt.Sprintf("%s/%d", p.topic, p.partition) }
-
 // lostRange is a range of offsets that is no longer in the log.
 type lostRange struct {
 	topicPartition

@@ -150,18 +150,11 @@ func (w *World) makeOutages() []Outage {
 	return all
 }
 
-// Shops returns the shops with their quality.
-func (w *World) Shops() []Shop { return append([]Shop(nil), w.shops...) }
-
 // Outages returns the times in which a feed was silent.
 func (w *World) Outages() []Outage { return append([]Outage(nil), w.outages...) }
 
 // Config returns the configuration with the defaults filled in.
 func (w *World) Config() Config { return w.config }
-
-// Carriers returns the names of the carriers; carrier c writes the topic
-// scans.raw.<c>.
-func (w *World) Carriers() []string { return append([]string(nil), feedNames[:]...) }
 
 // Topics returns every topic that the world writes.
 func (w *World) Topics() []string { return append(append([]string(nil), w.topics[:]...), OrdersTopic) }

@@ -6,8 +6,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
+
+// gauge reads one gauge, without gathering all the others.
+func gauge(g prometheus.Gauge) float64 {
+	var m dto.Metric
+	if err := g.Write(&m); err != nil {
+		return 0
+	}
+	return m.GetGauge().GetValue()
+}
 
 // value sums a metric over its labels; 0 when it is not there.
 func (p *pipeline) value(name string, labels ...string) float64 {

@@ -159,7 +159,7 @@ func pause(ctx context.Context, wait time.Duration) error {
 // detectorClock is the clock of the partition that is furthest behind; the
 // world's beginning before the first tick.
 func (d *demo) detectorClock() time.Time {
-	at := time.Unix(int64(d.pipeline.value("scantrail_detector_clock_timestamp_seconds")), 0)
+	at := time.Unix(int64(gauge(d.pipeline.detect.Clock)), 0)
 	if at.Before(d.from) {
 		return d.from
 	}

@@ -151,6 +151,17 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	if err := <-sendingDone; err != nil {
 		t.Fatal(err)
 	}
+	// A record whose acknowledgement died with the broker is sent again, and may
+	// stand in the topic twice: what the topic holds is what must be accounted for.
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, schemas.RawTopicPrefix+"yunexpress")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, _ := ends.Lookup(schemas.RawTopicPrefix+"yunexpress", 0)
+	raw := end.Offset
+	if raw < sent.Load() {
+		t.Fatalf("the raw topic holds %d records, %d were acknowledged", raw, sent.Load())
+	}
 	conn := s.rows()
 	untilTrue(t, ctx, "everything is in ClickHouse", func() bool {
 		var facts uint64
@@ -159,7 +170,7 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	})
 	for query, want := range map[string]int64{
 		"SELECT toInt64(uniqExact(fact_id)) FROM scans FINAL":                         sent.Load(),
-		"SELECT toInt64(uniqExact(source_partition, source_offset)) FROM scans FINAL": sent.Load(),
+		"SELECT toInt64(uniqExact(source_partition, source_offset)) FROM scans FINAL": raw,
 		"SELECT toInt64(count()) FROM parcels FINAL":                                  parcels,
 		"SELECT toInt64(count()) FROM audit_blocks":                                   0,
 		"SELECT toInt64(count()) FROM dead_letters FINAL":                             0,
@@ -167,8 +178,8 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 		"SELECT toInt64(count() - uniqExact(partition, offset)) FROM scans FINAL":     0,
 		"SELECT toInt64(countIf(last_offset + 1 < bucket)) FROM ranges FINAL":         0,
 	} {
-		untilTrue(t, ctx, query, func() bool {
-			var got int64
+		var got int64
+		untilTrue(t, ctx, fmt.Sprintf("%s is %d", query, want), func() bool {
 			if err := conn.QueryRow(ctx, query).Scan(&got); err != nil {
 				t.Fatalf("%s: %v", query, err)
 			}
@@ -178,12 +189,12 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	untilTrue(t, ctx, "the ledger accounts for every raw record", func() bool {
 		var records int64
 		err := conn.QueryRow(ctx, "SELECT sum(records) FROM ranges FINAL WHERE topic = 'scans.raw.yunexpress'").Scan(&records)
-		return err == nil && records == sent.Load()
+		return err == nil && records == raw
 	})
 	if err := s.stop(syscall.SIGTERM); err != nil {
 		t.Errorf("SIGTERM: %v, want a clean end", err)
 	}
-	t.Logf("%d kills, %d scans of %d parcels", kills, sent.Load(), parcels)
+	t.Logf("%d kills, %d scans of %d parcels, %d raw records", kills, sent.Load(), parcels, raw)
 }
 
 // sendScans sends scans, each a fact of its own, until told to stop.

@@ -68,5 +68,5 @@ func groupLag(ctx context.Context, adm *kadm.Client, group string, topics []stri
 // settled reports whether nothing waits in memory: no account of raw records,
 // no row of a parcel. A batch between two commits is lag.
 func (p *pipeline) settled() bool {
-	return p.value("scantrail_ingest_ranges_pending") == 0 && p.value("scantrail_detector_rows_pending") == 0
+	return gauge(p.ingest.RangesPending) == 0 && gauge(p.detect.RowsPending) == 0
 }

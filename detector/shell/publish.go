@@ -28,7 +28,7 @@ func (s *Shell) publish() {
 	}
 	for _, g := range s.out.Gaps {
 		s.cfg.Metrics.Quarantined.Inc()
-		s.cfg.Log.Warn("parcel quarantined: more than 256 facts under one number", "tracking_number", g.TrackingNumber)
+		s.cfg.Log.Warn("quarantined: "+g.Reason, "tracking_number", g.TrackingNumber, "shop_id", g.ShopID, "order_id", g.OrderID)
 	}
 }
 
