@@ -97,7 +97,7 @@ type sampleTrial struct {
 	events   []schemas.Event
 	aliases  []schemas.Alias
 	rejected []carriers.Rejection
-	voids    int // events withdrawn by the carrier
+	voids    []schemas.Void // events withdrawn by the carrier
 }
 
 // codeSeen is one code with the meaning that it got.
@@ -134,13 +134,17 @@ func tryMapping(cmd *cobra.Command, file string, samples []string, src carriers.
 
 func (t *trial) add(decoder *carriers.Decoder, name string, raw []byte, src carriers.Source) {
 	result, seen := decoder.Inspect(t.carrier.Name, raw, src)
-	s := sampleTrial{name: name, format: seen.Format, layout: seen.Layout, rejected: slices.Clone(result.Rejected), voids: len(result.Voids)}
+	s := sampleTrial{name: name, format: seen.Format, layout: seen.Layout, rejected: slices.Clone(result.Rejected)}
 	for i := range result.Events {
 		s.events = append(s.events, cloneEvent(&result.Events[i]))
 	}
 	for _, a := range result.Aliases {
 		a.TrackingNumber, a.OtherNumber = strings.Clone(a.TrackingNumber), strings.Clone(a.OtherNumber)
 		s.aliases = append(s.aliases, a)
+	}
+	for _, v := range result.Voids {
+		v.EventID, v.TrackingNumber, v.Carrier = strings.Clone(v.EventID), strings.Clone(v.TrackingNumber), strings.Clone(v.Carrier)
+		s.voids = append(s.voids, v)
 	}
 	t.samples = append(t.samples, s)
 	for _, f := range seen.Unread {

@@ -99,18 +99,31 @@ func (s *sampleTrial) write(w io.Writer) {
 			flags(e), harmless(e.Rule, 36), harmless(e.RawCode, 24), harmless(e.RawText, 44))
 	}
 	flush()
-	if len(s.events) == 0 {
-		for _, a := range s.aliases {
-			fmt.Fprintf(w, "  number %s = %s\n", a.TrackingNumber, a.OtherNumber)
-		}
-	}
+	s.writeLinks(w)
 	for _, x := range s.rejected {
 		s.writeRejection(w, x)
 	}
-	if s.voids > 0 {
-		fmt.Fprintf(w, "  the carrier withdraws %s\n", plural(s.voids, "event"))
-	}
 	fmt.Fprintln(w)
+}
+
+// writeLinks prints the pairs of numbers that have no events here, and what the
+// carrier withdraws.
+func (s *sampleTrial) writeLinks(w io.Writer) {
+	for _, a := range pairs(s.aliases) {
+		if !slices.ContainsFunc(s.events, func(e schemas.Event) bool { return e.TrackingNumber == a.TrackingNumber }) {
+			fmt.Fprintf(w, "  number %s = %s\n", a.TrackingNumber, a.OtherNumber)
+		}
+	}
+	for _, v := range s.voids {
+		fmt.Fprintf(w, "  void: the carrier withdraws an event of number %s", v.TrackingNumber)
+		if v.EventID != "" {
+			fmt.Fprintf(w, ", id %s", harmless(v.EventID, 64))
+		}
+		if v.At != 0 {
+			fmt.Fprintf(w, ", declared %s", stated(v.At))
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 func (s *sampleTrial) writeNumber(w io.Writer, e *schemas.Event) {
@@ -262,12 +275,15 @@ func (t *trial) writeJSON(w io.Writer) error {
 	for i := range t.samples {
 		s := &t.samples[i]
 		name := harmless(s.name, 200)
-		lines = append(lines, map[string]any{"type": "sample", "sample": name, "layout": s.layout, "format": s.format, "events": len(s.events), "voids": s.voids})
+		lines = append(lines, map[string]any{"type": "sample", "sample": name, "layout": s.layout, "format": s.format, "events": len(s.events), "voids": len(s.voids)})
 		for k := range s.events {
 			lines = append(lines, map[string]any{"type": "event", "sample": name, "event": json.RawMessage(s.events[k].AppendJSON(nil))})
 		}
-		for _, a := range s.aliases {
+		for _, a := range pairs(s.aliases) {
 			lines = append(lines, map[string]any{"type": "alias", "sample": name, "tracking_number": a.TrackingNumber, "other_number": a.OtherNumber})
+		}
+		for k := range s.voids {
+			lines = append(lines, map[string]any{"type": "void", "sample": name, "void": newVoidJSON(&s.voids[k])})
 		}
 		for _, x := range s.rejected {
 			lines = append(lines, map[string]any{"type": "rejection", "sample": name, "event_index": x.EventIndex, "reason": x.Reason,

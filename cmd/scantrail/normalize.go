@@ -31,7 +31,9 @@ func newNormalizeCommand() *cobra.Command {
 		Use:   "normalize --carrier C [FILE...]",
 		Short: "Turn raw records of a carrier into canonical events",
 		Long: `Read raw records as a carrier sends them and print the canonical events that
-Scantrail makes of them, one JSON object per line.
+Scantrail makes of them, one JSON object per line. Two numbers of one parcel
+are a line with "kind":"alias", an event that the carrier declares wrong is a
+line with "kind":"void" that names it; events have no kind.
 
 Each FILE is one raw record, whole, in any format that the carrier's mapping
 knows (JSON, XML, EDIFACT, X12, CSV); without FILE, or with "-", the
@@ -99,6 +101,9 @@ func (o *normalizeOptions) run(cmd *cobra.Command, files []string) error {
 		}
 		result := decoder.Decode(o.carrier, raw, src)
 		if err := printEvents(out, result); err != nil {
+			return err
+		}
+		if err := printLinks(out, result); err != nil {
 			return err
 		}
 		rejected += len(result.Rejected)
@@ -185,8 +190,9 @@ func newCarrierListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the carriers with a mapping",
 		Long: `List the carriers with a mapping: the formats read, the number of codes with a
-meaning, how local times without a zone are read, and where the code list comes
-from. Other carriers are read generically.`,
+meaning, how many of them stand in no source and are general knowledge,
+unverified, how local times without a zone are read, and where the code list
+comes from. Other carriers are read generically.`,
 		Example: `  scantrail carrier list
   scantrail carrier list --carriers ./carriers`,
 		Args: cobra.NoArgs,
@@ -196,11 +202,11 @@ from. Other carriers are read generically.`,
 				return fmt.Errorf("load mappings:\n%w", err)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "CARRIER\tTITLE\tFORMATS\tCODES\tZONE\tVERSION\tSOURCE")
+			fmt.Fprintln(w, "CARRIER\tTITLE\tFORMATS\tCODES\tUNVERIFIED\tZONE\tVERSION\tSOURCE")
 			for _, name := range registry.Names() {
 				c, _ := registry.Carrier(name)
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%d\t%s\n", c.Name, c.Title,
-					strings.Join(c.Formats(), ","), c.Codes(), c.ZoneRule(), c.Version, c.Source)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%d\t%s\n", c.Name, c.Title,
+					strings.Join(c.Formats(), ","), c.Codes(), len(c.Unverified()), c.ZoneRule(), c.Version, c.Provenance())
 			}
 			return w.Flush()
 		},

@@ -100,7 +100,8 @@ func TestCarrierList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"CARRIER", "ups", "json,xml", "Asia/Shanghai", "yunexpress"} {
+	for _, want := range []string{"CARRIER", "ups", "json,xml", "Asia/Shanghai", "yunexpress", "UNVERIFIED",
+		"usps_extract", "csv", "; general knowledge, unverified: all codes", "; general knowledge, unverified: codes AR | DP"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}

@@ -1,6 +1,7 @@
 package carriers
 
 import (
+	standard "encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +61,28 @@ func BenchmarkValid(b *testing.B) {
 			b.SetBytes(int64(len(raw)))
 			for b.Loop() {
 				if !json.Valid(raw) {
+					b.Fatal("not JSON")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkStandardValid is the other yardstick: the parser of the standard
+// library.
+func BenchmarkStandardValid(b *testing.B) {
+	for _, file := range hotFixtures(b) {
+		if filepath.Ext(file) != ".json" {
+			continue
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(filepath.Base(filepath.Dir(file)), func(b *testing.B) {
+			b.SetBytes(int64(len(raw)))
+			for b.Loop() {
+				if !standard.Valid(raw) {
 					b.Fatal("not JSON")
 				}
 			}

@@ -20,7 +20,9 @@ var numberFormats = [...]numberFormat{
 	{"ups_1z", checkUPS},
 	{"fedex_12", checkFedEx12},
 	{"fedex_15", checkFedEx15},
+	{"fedex_96", checkFedEx96},
 	{"usps_impb", checkIMpb},
+	{"canada_post", checkCanadaPost},
 	{"sf", func(s string) (bool, bool) { return prefixed(s, "SF", 12, 15) }},
 	{"yunexpress", func(s string) (bool, bool) { return prefixed(s, "YT", 16, 16) }},
 	{"dhl_express", checkDHLExpress},
@@ -33,6 +35,53 @@ func numberFormatNames() []string {
 		out = append(out, f.name)
 	}
 	return out
+}
+
+// formatRule is a format that the numbers of a layout have under conditions.
+type formatRule struct {
+	format numberFormat
+	when   []cond
+}
+
+// parseFormatRule reads the name of a format, or {format, when}.
+func parseFormatRule(y yamlNode) formatRule {
+	name := func(v yamlNode) numberFormat { return numberFormats[v.oneOf(numberFormatNames()...)] }
+	if !y.isMap() {
+		return formatRule{format: name(y)}
+	}
+	var r formatRule
+	y.fields("format, when", func(key string, v yamlNode) bool {
+		switch key {
+		case "format":
+			r.format = name(v)
+		case "when":
+			r.when = parseConds(v)
+		default:
+			return false
+		}
+		return true
+	})
+	if r.format.check == nil {
+		y.errorf("format is missing")
+		r.format = numberFormats[0]
+	}
+	return r
+}
+
+// checkByLayout is checkNumber with the formats of the layout too, for a parcel
+// that stands at this place.
+func (d *Decoder) checkByLayout(s *shape, at place) schemas.NumberCheck {
+	result := d.checkNumber(d.number.canonical)
+	for i := range s.formats {
+		if r := &s.formats[i]; result != schemas.NumberValid && d.all(r.when, at) {
+			if claimed, valid := r.format.check(d.number.canonical); valid {
+				result = schemas.NumberValid
+			} else if claimed {
+				result = schemas.NumberInvalid
+			}
+		}
+	}
+	return result
 }
 
 // checkNumber says whether a canonical number keeps the rules of the carrier's
@@ -122,6 +171,23 @@ func checkFedEx15(s string) (claimed, valid bool) {
 		return false, false
 	}
 	return true, s[14] == gs1Check(s[:14])
+}
+
+// checkFedEx96: a barcode of FedEx Ground, which ends with the number of 15
+// digits.
+func checkFedEx96(s string) (claimed, valid bool) {
+	if len(s) != 22 || !strings.HasPrefix(s, "96") || !digits(s) {
+		return false, false
+	}
+	return checkFedEx15(s[7:])
+}
+
+// checkCanadaPost: 16 digits, the last of which is the check digit of GS1.
+func checkCanadaPost(s string) (claimed, valid bool) {
+	if len(s) != 16 || !digits(s) {
+		return false, false
+	}
+	return true, s[15] == gs1Check(s[:15])
 }
 
 // checkIMpb: the Intelligent Mail package barcode of USPS, 20 to 34 digits, of

@@ -207,12 +207,10 @@ func parseISO(s string, m *moment) bool {
 	if len(s) < 16 || s[4] != '-' || s[7] != '-' || s[10] != 'T' && s[10] != ' ' || s[13] != ':' {
 		return false
 	}
-	p := cursor{s: s}
-	m.year, p.i = p.digits(4, 4), 5
-	m.month, p.i = p.digits(2, 2), 8
-	m.day, p.i = p.digits(2, 2), 11
-	m.hour, p.i = p.digits(2, 2), 14
-	m.minute, m.hasTime = p.digits(2, 2), true
+	century, year := pair(s, 0), pair(s, 2)
+	m.year, m.month, m.day = century*100+year, pair(s, 5), pair(s, 8)
+	m.hour, m.minute, m.hasTime = pair(s, 11), pair(s, 14), true
+	p := cursor{s: s, i: 16, bad: century|year|m.month|m.day|m.hour|m.minute < 0}
 	if p.i < len(s) && s[p.i] == ':' {
 		p.i++
 		m.second = p.digits(2, 2)
@@ -222,6 +220,15 @@ func parseISO(s string, m *moment) bool {
 		m.utc = p.offset(m)
 	}
 	return !p.bad && p.i == len(s)
+}
+
+// pair returns the number of the two digits at i, or a negative one.
+func pair(s string, i int) int64 {
+	tens, units := s[i]-'0', s[i+1]-'0'
+	if tens > 9 || units > 9 {
+		return -1
+	}
+	return int64(tens*10 + units)
 }
 
 // ticksToUnix is 1970-01-01 in .NET ticks, which count 100 ns from year 1.

@@ -109,7 +109,9 @@ func (d *Decoder) anyMatch(i int, came *step, steps []step, c *cond) bool {
 }
 
 // follows reports whether member k has the key of the step.
-func (d *Decoder) follows(k int, st *step) bool { return st.any || d.tree.key(k) == st.key }
+func (d *Decoder) follows(k int, st *step) bool {
+	return st.any || d.tree.nodes[k].mark == st.mark && d.tree.key(k) == st.key
+}
 
 // passes reports whether value i has what the filter of the step that led to it
 // wants.

@@ -88,6 +88,7 @@ func parseDecision(y yamlNode) (decision, bool) {
 				d.set(m)
 			}
 			d.check(y)
+			d.checkReason(y)
 			return d, ok
 		}
 	}
@@ -132,6 +133,7 @@ func (d *decision) check(y yamlNode) {
 // normalised phrases that stand in the text in this order.
 type textRule struct {
 	alternatives [][]string
+	pairs        []uint64 // of the alternatives: pairsOf all their phrases
 	codes        []string // only with these raw codes; empty: with any
 	decision     decision
 }
@@ -152,7 +154,11 @@ func parseTextRule(y yamlNode, rule string) (textRule, bool) {
 				if parts == nil {
 					s.errorf("the pattern %q holds no letters", s.str())
 				}
-				r.alternatives = append(r.alternatives, parts)
+				pairs := uint64(0)
+				for _, p := range parts {
+					pairs |= pairsOf(p)
+				}
+				r.alternatives, r.pairs = append(r.alternatives, parts), append(r.pairs, pairs)
 			}
 		case "codes":
 			r.codes = m.value.strs()
@@ -166,7 +172,18 @@ func parseTextRule(y yamlNode, rule string) (textRule, bool) {
 	return r, ok
 }
 
-func (r *textRule) matches(normal []byte, code string) bool {
+// pairsOf returns a bit for each pair of neighbours in s: a text that lacks one
+// of a phrase's bits does not hold the phrase.
+func pairsOf(s string) (bits uint64) {
+	for i := 1; i < len(s); i++ {
+		bits |= 1 << ((uint(s[i-1])*7 + uint(s[i])) & 63)
+	}
+	return bits
+}
+
+// matches reports whether the rule holds for a normalised text, of which pairs
+// are the pairs.
+func (r *textRule) matches(normal []byte, pairs uint64, code string) bool {
 	if r.codes != nil {
 		found := false
 		for _, c := range r.codes {
@@ -177,7 +194,10 @@ func (r *textRule) matches(normal []byte, code string) bool {
 		}
 	}
 next:
-	for _, parts := range r.alternatives {
+	for i, parts := range r.alternatives {
+		if r.pairs[i]&^pairs != 0 {
+			continue
+		}
 		from := 0
 		for _, p := range parts {
 			if from = findPhrase(normal, p, from); from < 0 {
@@ -236,8 +256,12 @@ func (d *Decoder) decide(c *Carrier, code string, byCode *decision, rawText stri
 		return byCode
 	}
 	d.normal = appendNormal(d.normal[:0], rawText)
+	pairs := uint64(0)
+	if len(c.texts) > 0 {
+		pairs = pairsOf(text(d.normal))
+	}
 	for i := range c.texts {
-		if c.texts[i].matches(d.normal, code) {
+		if c.texts[i].matches(d.normal, pairs, code) {
 			return &c.texts[i].decision
 		}
 	}

@@ -20,6 +20,9 @@ type Decoder struct {
 	normal     []byte // a text as phrases are compared
 	hashed     []byte
 	utf8       []byte // a record that came in Latin-1
+	details    []byte // see explain
+	quotes     []byte
+	explained  int // bytes
 	result     Result
 
 	carrier      *Carrier
@@ -31,11 +34,16 @@ type Decoder struct {
 	placeholders []string
 	parcel       []string // slots of the parcel at hand
 	event        []string // slots of the event at hand
+	parcelMemo   memos
+	eventMemo    memos
 	aliases      []string
-	open         []pending // events whose meaning waits for the others
+	known        map[string]bool // of many aliases, those seen
+	open         []pending       // events whose meaning waits for the others
 	number       parcelFacts
 	index        int // of the event at hand, in the record
+	order        int // place in its list of the object around the events at hand
 	parcels      int // seen in the record
+	links        int // aliases seen in the record
 	steps        int // from value to value, of the record
 }
 
@@ -96,23 +104,24 @@ func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
 	return d.finish()
 }
 
-// maxSteps bounds how often values of a record are looked at, a tenth of a
-// second or so: paths that start around a parcel or event are walked for each,
-// so that a hostile record could cost the square of its size.
-const maxSteps = 1 << 25
+// maxSteps bounds how often values of a record are looked at, some 10 ms: the
+// conditions of a parcel or event that ask what stands around it are asked for
+// each, so that a hostile record could cost the square of its size. It is 32
+// times the values that a record may hold.
+const maxSteps = 1 << 22
 
 // finish refuses records with too many parcels or events as a whole.
 func (d *Decoder) finish() *Result {
-	if d.index > d.limits.Events || d.parcels > d.limits.Events || d.steps > maxSteps {
+	if d.index > d.limits.Events || d.parcels > d.limits.Events || d.links > d.limits.Events || d.steps > maxSteps {
 		d.result.Events, d.result.Aliases, d.result.Rejected = d.result.Events[:0], d.result.Aliases[:0], d.result.Rejected[:0]
 		d.result.Voids = d.result.Voids[:0]
-		d.reject(-1, TooLarge, "events", fmt.Sprintf("the record holds more than %d events or parcels, or is too entangled to be read; split it", d.limits.Events))
+		d.reject(-1, TooLarge, "events", fmt.Sprintf("the record holds more than %d events, parcels or aliases, or is too entangled to be read; split it", d.limits.Events))
 	}
 	return &d.result
 }
 
 func (d *Decoder) reset(carrier string, src Source) {
-	const keep = 1 << 20 // bytes: one huge record must not hold memory for ever
+	keep := 4 * d.limits.Bytes // one huge record must not hold memory for ever
 	if cap(d.arena) > keep {
 		d.arena = nil
 	}
@@ -128,6 +137,11 @@ func (d *Decoder) reset(carrier string, src Source) {
 	if d.key = ""; len(src.Key) <= maxRawText && utf8.Valid(src.Key) {
 		d.key = text(src.Key)
 	}
+	d.details, d.explained = nil, 0
+	for i := range d.parcelMemo {
+		d.parcelMemo[i].seen, d.eventMemo[i].seen = false, false
+	}
+	d.links = 0
 	d.index, d.parcels, d.steps, d.fits, d.refused = 0, 0, 0, nil, false
 }
 
@@ -204,22 +218,30 @@ func (d *Decoder) errorsAt(s *shape, at place, parcel bool) bool {
 		if e.parcel != parcel || !d.all(e.when, at) {
 			continue
 		}
-		detail := "the carrier answers"
-		for _, c := range []cond{e.code, e.text} {
-			if c.source == "" {
-				continue
-			}
-			if v := d.first(at[c.from], nil, c.steps); v != "" {
-				detail += " " + quote(v)
-			}
-		}
+		code, said, number := d.answer(&e.code, at), d.answer(&e.text, at), ""
+		of := ""
 		if parcel {
-			detail += " for number " + quote(d.candidate(s))
+			of, number = " for number ", d.quoted(d.candidate(s))
 		}
-		d.reject(-1, e.reason, e.when[0].source, detail+"; nothing to normalise, ask it again")
+		d.reject(-1, e.reason, e.when[0].source, d.explain("the carrier answers", code, said, of, number, "; nothing to normalise, ask it again"))
 		return true
 	}
 	return false
+}
+
+// answer returns what stands at the path of a condition, quoted after a space.
+func (d *Decoder) answer(c *cond, at place) string {
+	if c.source == "" {
+		return ""
+	}
+	v := d.first(at[c.from], nil, c.steps)
+	if v == "" {
+		return ""
+	}
+	start := len(d.quotes)
+	d.quotes = append(d.quotes, ' ')
+	d.quoted(v)
+	return text(d.quotes[start:])
 }
 
 // candidate returns the first number of the parcel at hand, for messages.
@@ -251,15 +273,19 @@ func (d *Decoder) walkParcels(s *shape, i, around int, came *step, route []step)
 }
 
 // fillSlots reads the slots of one parcel or event.
-func (d *Decoder) fillSlots(s *slots, values []string, at place) []string {
+func (d *Decoder) fillSlots(s *slots, values []string, at place, m *memos) []string {
 	if cap(values) < s.count {
 		values = make([]string, s.count)
 	}
 	values = values[:s.count]
 	clear(values)
 	for from, p := range s.plans {
-		if p != nil && at[from] >= 0 {
+		switch {
+		case p == nil || at[from] < 0:
+		case from == int(self) || m == nil || s.aliased[from]:
 			d.visit(at[from], p, values)
+		default:
+			d.visitAround(s, scope(from), at[from], values, &m[from])
 		}
 	}
 	return values
@@ -270,12 +296,12 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 	if d.parcels++; d.parcels > d.limits.Events || d.steps > maxSteps {
 		return
 	}
-	d.aliases, d.open = d.aliases[:0], d.open[:0]
+	d.aliases, d.open, d.order = d.aliases[:0], d.open[:0], 0
 	at := place{i, around, 0}
-	d.parcel = d.fillSlots(&s.parcel, d.parcel, at)
+	d.parcel = d.fillSlots(&s.parcel, d.parcel, at, &d.parcelMemo)
 	for i := range s.aliases {
 		if r := &s.aliases[i]; d.all(r.when, at) {
-			d.fillSlots(&r.slots, nil, at)
+			d.fillSlots(&r.slots, nil, at, nil)
 		}
 	}
 	refused := d.errorsAt(s, at, true)
@@ -288,7 +314,7 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 		d.number.origin = d.country(&s.origin)
 		d.number.destination = d.country(&s.destination)
 		d.number.product = d.clean(d.eval(&s.product, d.parcel), maxProduct)
-		d.number.check = d.checkNumber(d.number.canonical)
+		d.number.check = d.checkByLayout(s, at)
 		d.number.postOrigin = s10Origin(d.number.canonical, d.carrierGeo())
 		d.addAliases()
 	}
@@ -302,6 +328,9 @@ func (d *Decoder) readParcel(s *shape, i, around int) {
 		d.rejectNumber(bad, d.index-first)
 	}
 	d.settle(firstEvent)
+	if len(s.returns) > 0 && d.any(s.returns, at) {
+		d.turnBack(firstEvent)
+	}
 }
 
 func (d *Decoder) carrierGeo() *geography { return d.registry.geo }
@@ -320,7 +349,11 @@ func (d *Decoder) walkEvents(s *shape, i, around int, came *step, route []step) 
 	end := int(n.next)
 	switch {
 	case n.kind == kindArray:
+		order := 0
 		for c := i + 1; c < end; c = int(d.tree.nodes[c].next) {
+			if order++; len(route) > 0 {
+				d.order = order
+			}
 			d.walkEvents(s, c, around, came, route)
 		}
 	case n.kind != kindObject || !d.passes(i, came):

@@ -9,6 +9,8 @@
 //	version: 1                  # rises with every change of meaning
 //	title: Example Post
 //	source: where the list of codes comes from
+//	unverified: [DL, R*]        # codes whose meaning no source tells: general knowledge
+//	unverified_layouts: [refusal]  # written without an answer of the carrier
 //	zone: [location, Europe/Paris]  # how local times without a zone are read
 //	number_format: [s10]        # what numbers are checked by; see Numbers
 //	layouts:
@@ -95,7 +97,8 @@
 // lexicon out; text_first: true at the top is text: true for all codes. An
 // unknown code is decided by texts and lexicon, else it is unmapped: kept, and
 // neither physical nor progress. The code "" is that of events that state none.
-// In match, "*" stands for anything and words are compared whole, without case
+// What a code says of at, of leg, and of the reason of a delivery is true although
+// a text decides, unless the pattern says otherwise. In match, "*" stands for anything and words are compared whole, without case
 // and punctuation; codes limits a pattern to some codes. at: origin or
 // destination places an event that names no country at that end of the lane.
 //
@@ -105,6 +108,37 @@
 // then the text, then the other events of the record (direction_source). And
 // facility_arrived and facility_departed, which become the origin's, the
 // destination's or a hub's by the country; within one country, in_transit.
+//
+// # Reasons
+//
+// An exception's reason says why, its fault who caused it: from the code or
+// pattern that decided, from the event's reason field through the table reasons,
+// else from the phrases of the lexicon in that field, then in the text. The reason of a delivered event says how
+// it was delivered, from a closed list (schemas.DeliveryKinds): neighbour,
+// safe_place, mailbox, reception, agent, locker, pickup_point, signed,
+// to_recipient; from the code or pattern, from the table reasons, else from the
+// phrases (deliveries in the lexicon) of the reason field, then of the text. No
+// other reason stands on a delivered event, and none of these on another.
+//
+// # Legs
+//
+// leg numbers the carriers of the chain, from 1, as the source tells them apart:
+// by the code (leg of a meaning, or legs: {1: [PU_*], 2: [GTMS_*]} for many), by
+// a field of the event with a digit, or, with leg: order, by the place of the
+// object around the event in its list, where a source lists carriers in their
+// order. 0 is unknown. A consolidator's own scans, wherever they happen, are leg
+// 1, those of the carrier it hands over to leg 2. Legs compare within one parcel
+// of one source only: the first leg of a last-mile carrier's own feed may be the
+// second of an aggregator's, and one carrier may count two legs as one.
+//
+// # The way back
+//
+// Where codes tell the way back, they mean return_in_transit and returned
+// themselves. returns are conditions at the parcel, any of which says that it is
+// returned as a whole: then what comes after its first return event in time
+// counts as the way back: delivered becomes returned, other physical scans
+// return_in_transit. Without such a word of the carrier a delivery after
+// return_started stays one: a return can be called off.
 //
 // # Times
 //
@@ -149,8 +183,10 @@
 //
 // A number that has the shape of one of number_format is checked by its rule and
 // flagged valid or invalid, never dropped: s10 (postal, of every carrier),
-// ups_1z, fedex_12, fedex_15, usps_impb, dhl_express and sscc have a check
-// digit; sf and yunexpress a prefix and a length.
+// ups_1z, fedex_12, fedex_15, fedex_96, usps_impb, canada_post, dhl_express and
+// sscc have a check digit; sf and yunexpress a prefix and a length. number_format
+// of a layout adds to those of the carrier, also as {format, when}: where a number
+// of the same shape has no check digit with another service.
 //
 // Carriers without a mapping are read by the generic reader: field names that
 // mean the same everywhere, and the lexicon.

@@ -231,8 +231,6 @@ func (t *tree) ediValue(p int, s *ediSyntax) (end int, flags uint8) {
 			return t.fail(BadEncoding, p, "an element holds a NUL byte"), 0
 		case c < 0x20:
 			return t.fail(BadSyntax, p, "an element holds a control character"), 0
-		case c >= 0x80:
-			flags |= nonASCII
 		}
 	}
 	return t.fail(BadSyntax, len(t.src), "the last segment does not end"), 0

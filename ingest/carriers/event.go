@@ -16,7 +16,7 @@ func (d *Decoder) readEvent(s *shape, at place) {
 		return
 	}
 	c := d.carrier
-	d.event = d.fillSlots(&s.eventSlots, d.event, at)
+	d.event = d.fillSlots(&s.eventSlots, d.event, at, &d.eventMemo)
 	d.result.Events = append(d.result.Events, schemas.Event{})
 	e := &d.result.Events[len(d.result.Events)-1]
 	d.placeOf(s, e)
@@ -24,8 +24,8 @@ func (d *Decoder) readEvent(s *shape, at place) {
 	code, byCode := d.code(s, c)
 	e.RawCode = d.clean(code, maxRawCode)
 	found := d.decide(c, code, byCode, e.RawText)
-	if e.Country == "" && found.at != 0 {
-		e.Country = d.endOfLane(found.at)
+	if e.Country == "" {
+		e.Country = d.endOfLane(found, byCode)
 	}
 	if reason, detail := d.timeOf(s, e); reason != "" {
 		d.result.Events = d.result.Events[:len(d.result.Events)-1]
@@ -33,15 +33,21 @@ func (d *Decoder) readEvent(s *shape, at place) {
 		return
 	}
 	d.mean(e, found)
+	d.legOf(s, e, byCode)
 	if len(s.nonphysical) > 0 && d.any(s.nonphysical, at) {
 		e.Physical = false
 		e.Progress = e.Progress && !found.milestone.Physical() && found.pseudo < facilityArrived
 	}
-	if v := d.eval(&s.reason, d.event); v != "" {
-		if b, ok := c.reasons[v]; ok {
+	stated := d.eval(&s.reason, d.event)
+	if stated != "" {
+		if b, ok := c.reasons[stated]; ok && schemas.IsDeliveryKind(b.reason) == (e.Milestone == schemas.Delivered) {
 			e.Reason, e.Fault = b.reason, b.fault
 		}
 	}
+	if e.Milestone == schemas.Delivered && e.Reason == "" {
+		d.delivered(e, byCode, stated)
+	}
+	d.blameBy(e, stated)
 	d.blame(e)
 	d.stamp(e, index, c.Version)
 	e.EventID = d.clean(d.eval(&s.eventID, d.event), maxEventID)
@@ -74,12 +80,21 @@ func (d *Decoder) withdraw(s *shape) {
 	}
 }
 
-func (d *Decoder) endOfLane(end laneEnd) string {
-	origin, destination := d.lane()
-	if end == atOrigin {
-		return origin
+// endOfLane returns the country where an event happened that names none: by the
+// decision about it, else by what its code says although a text decided.
+func (d *Decoder) endOfLane(found, byCode *decision) string {
+	end := found.at
+	if end == 0 && byCode != nil {
+		end = byCode.at
 	}
-	return destination
+	origin, destination := d.lane()
+	switch end {
+	case atOrigin:
+		return origin
+	case atDestination:
+		return destination
+	}
+	return ""
 }
 
 // any reports whether one of the conditions holds.
@@ -109,11 +124,14 @@ func (d *Decoder) mean(e *schemas.Event, found *decision) {
 }
 
 // blame finds the reason of an exception in its text where no code said it.
-func (d *Decoder) blame(e *schemas.Event) {
-	if e.Reason != "" || !exceptional(e.Milestone) || e.RawText == "" {
+func (d *Decoder) blame(e *schemas.Event) { d.blameBy(e, e.RawText) }
+
+// blameBy finds the reason of an exception in words of the carrier.
+func (d *Decoder) blameBy(e *schemas.Event, words string) {
+	if e.Reason != "" || !exceptional(e.Milestone) || words == "" {
 		return
 	}
-	d.normal = appendNormal(d.normal[:0], e.RawText)
+	d.normal = appendNormal(d.normal[:0], words)
 	if i := d.registry.lexicon.reasons.longest(d.normal); i >= 0 {
 		b := d.registry.lexicon.blames[i]
 		e.Reason, e.Fault = b.reason, b.fault

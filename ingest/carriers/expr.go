@@ -18,6 +18,7 @@ const (
 // step is one key of a path. Arrays are walked through without being named.
 type step struct {
 	key      string
+	mark     uint32 // of the key
 	any      bool   // "*"
 	filter   string // key that must have the value want
 	want     string
@@ -55,7 +56,7 @@ func parsePath(s string) (scope, []step, error) {
 			st.key, rest = s[:n], s[n:]
 		}
 		st.key = strings.ReplaceAll(st.key, `\`, "")
-		st.any = st.key == "*"
+		st.mark, st.any = markOf(st.key), st.key == "*"
 		if st.key == "" {
 			return from, nil, fmt.Errorf("path %q has an empty step", whole)
 		}
@@ -87,7 +88,7 @@ type plan struct {
 	cuts  []alternative // or what counts of it; none: all
 	kids  []*plan
 	marks []uint32 // of the kids' keys, in their order
-	wild  bool     // one of the kids is "*"
+	bits  uint64   // of the marks; all where one of the kids is "*"
 }
 
 // taken reports whether the value itself is wanted.
@@ -95,8 +96,10 @@ func (p *plan) taken() bool { return p.slot >= 0 || p.alias || p.cuts != nil }
 
 // slots collects the paths of a parcel or an event.
 type slots struct {
-	plans [scopes]*plan
-	count int
+	plans   [scopes]*plan
+	aliased [scopes]bool // some of the values of the plan are aliases
+	from    []scope      // of each slot
+	count   int
 }
 
 func (s *slots) at(from scope, steps []step) *plan {
@@ -113,8 +116,10 @@ next:
 			}
 		}
 		k := &plan{step: st, slot: -1}
-		p.kids, p.marks = append(p.kids, k), append(p.marks, markOf(st.key))
-		p.wild = p.wild || st.any
+		p.kids, p.marks = append(p.kids, k), append(p.marks, st.mark)
+		if p.bits |= 1 << markBit(st.mark); st.any {
+			p.bits = ^uint64(0)
+		}
 		p = k
 	}
 	return p
@@ -124,6 +129,7 @@ func (s *slots) slot(from scope, steps []step) int {
 	p := s.at(from, steps)
 	if p.slot < 0 {
 		p.slot = s.count
+		s.from = append(s.from, from)
 		s.count++
 	}
 	return p.slot
@@ -142,6 +148,7 @@ type part struct {
 type expr struct {
 	alternatives []alternative
 	fallback     string
+	bare         []int // the slots, where every alternative is one field as it is
 }
 
 // parseTemplate reads a path, or text with paths in braces.
@@ -191,6 +198,14 @@ func (s *slots) parseExpr(y yamlNode) expr {
 			e.alternatives = append(e.alternatives, how)
 		}
 	}
+	for i := range e.alternatives {
+		a := &e.alternatives[i]
+		if len(a.parts) != 1 || a.parts[0].slot < 0 || a.cuts {
+			e.bare = nil
+			break
+		}
+		e.bare = append(e.bare, a.parts[0].slot)
+	}
 	return e
 }
 
@@ -223,6 +238,14 @@ func (e *expr) empty() bool { return len(e.alternatives) == 0 && e.fallback == "
 
 // eval returns the field's value from filled slots.
 func (d *Decoder) eval(e *expr, values []string) string {
+	if e.bare != nil {
+		for _, slot := range e.bare {
+			if values[slot] != "" {
+				return values[slot]
+			}
+		}
+		return e.fallback
+	}
 	for i := range e.alternatives {
 		if s := d.evalOne(&e.alternatives[i], values, false); s != "" {
 			return s
@@ -289,102 +312,4 @@ func (d *Decoder) evalCountry(e *expr, values []string) (code, stated string) {
 		code = d.registry.geo.country(e.fallback)
 	}
 	return code, stated
-}
-
-// visit fills slots from value i and what lies below it.
-func (d *Decoder) visit(i int, p *plan, values []string) {
-	n := &d.tree.nodes[i]
-	switch n.kind {
-	case kindArray:
-		for c := i + 1; c < int(n.next); c = int(d.tree.nodes[c].next) {
-			d.visit(c, p, values)
-		}
-	case kindObject:
-		if p.step.filtered && d.member(i, p.step.filter) != p.step.want {
-			return
-		}
-		if p.taken() && d.tree.xml {
-			d.fill(d.xmlText(i), p, values)
-		}
-		if len(p.kids) == 0 || d.steps > maxSteps {
-			return
-		}
-		for c := i + 1; c < int(n.next); c = int(d.tree.nodes[c].next) {
-			d.steps++
-			m := d.tree.nodes[c].mark
-			for j, have := range p.marks {
-				if have == m && p.kids[j].step.key == d.tree.key(c) || p.wild && p.kids[j].step.any {
-					d.visit(c, p.kids[j], values)
-				}
-			}
-		}
-	default:
-		if p.taken() {
-			d.fill(d.value(i), p, values)
-		}
-	}
-}
-
-func (d *Decoder) fill(s string, p *plan, values []string) {
-	if s == "" {
-		return
-	}
-	if p.alias {
-		d.aliases = append(d.aliases, s)
-	}
-	for i := range p.cuts {
-		if v := d.cut(&p.cuts[i], s); v != "" {
-			d.aliases = append(d.aliases, v)
-		}
-	}
-	if p.slot >= 0 && values[p.slot] == "" {
-		values[p.slot] = s
-	}
-}
-
-// xmlText returns the text of an element that has attributes.
-func (d *Decoder) xmlText(i int) string {
-	for c := i + 1; c < int(d.tree.nodes[i].next); c = int(d.tree.nodes[c].next) {
-		if d.tree.key(c) == "#text" {
-			return d.value(c)
-		}
-	}
-	return ""
-}
-
-// member returns the value of a scalar member of object i, or "".
-func (d *Decoder) member(i int, key string) string {
-	for c := i + 1; c < int(d.tree.nodes[i].next); c = int(d.tree.nodes[c].next) {
-		if d.tree.key(c) == key {
-			return d.value(c)
-		}
-	}
-	return ""
-}
-
-// value returns a scalar as text, unescaped and trimmed; null and the
-// placeholder "string" of generated API samples are empty.
-func (d *Decoder) value(i int) string {
-	n := &d.tree.nodes[i]
-	if n.kind == kindNull || n.kind >= kindObject {
-		return ""
-	}
-	s := d.tree.raw(i)
-	if n.flags&escaped != 0 {
-		start := len(d.arena)
-		d.arena = d.tree.appendPlain(d.arena, d.tree.src[n.start:n.end])
-		s = text(d.arena[start:])
-	}
-	if s == "" || s == "string" {
-		return ""
-	}
-	if s[0] <= ' ' || s[len(s)-1] <= ' ' {
-		s = strings.TrimSpace(s)
-	}
-	for _, p := range d.placeholders {
-		if s == p {
-			return ""
-		}
-	}
-	return s
 }

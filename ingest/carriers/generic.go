@@ -258,5 +258,8 @@ func (d *Decoder) genericMeaning(e *schemas.Event, status string) {
 		}
 	}
 	d.mean(e, found)
+	if e.Milestone == schemas.Delivered {
+		d.delivered(e, nil, "")
+	}
 	d.blame(e)
 }

@@ -16,7 +16,7 @@ var givenFormats = map[string]string{
 	"gs1_epcis/ErrorDeclarationAndCorrectiveEvent.jsonld": "!no_parcel",
 	"gs1_epcis/Example_9.6.1-ObjectEvent.jsonld":          "in_transit in_transit in_transit",
 	"gs1_epcis/Example_9.6.2-ObjectEvent.jsonld":          "!no_parcel",
-	"gs1_epcis/Example_9.6.3-AggregationEvent.jsonld":     "in_transit",
+	"gs1_epcis/Example_9.6.3-AggregationEvent.jsonld":     "in_transit in_transit in_transit",
 	"gs1_epcis/PersistentDisposition-example.jsonld":      strings.TrimSpace(strings.Repeat("in_transit ", 10) + strings.Repeat("info ", 10)),
 	"gs1_epcis/object_event_all_possible_fields.jsonld":   "void",
 }

@@ -21,7 +21,7 @@ func TestGolden(t *testing.T) {
 	r := load(t)
 	d := r.NewDecoder(Limits{})
 	var files []string
-	for _, pattern := range []string{"testdata/*/*.json", "testdata/*/*.xml", "testdata/*/*.edi", "testdata/*/*.x12"} {
+	for _, pattern := range []string{"testdata/*/*.json", "testdata/*/*.xml", "testdata/*/*.edi", "testdata/*/*.x12", "testdata/*/*.csv"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -73,6 +73,7 @@ func (x *inspector) parcel(s *shape, i, around int) {
 		x.slots(&s.aliases[k].slots, at)
 	}
 	x.errors(s, at, true)
+	x.conds(s.returns, at)
 	for _, events := range s.events {
 		x.reach(i, i, nil, events, false, func(e, around int) { x.event(s, e, around) })
 	}

@@ -65,17 +65,7 @@ func (t *tree) jsonValue(p, depth int, key uint32, keyLen uint16, flags uint8) i
 	}
 	switch c := t.src[p]; c {
 	case '"':
-		i := t.push(kindString, key, keyLen, flags, p+1)
-		if i < 0 {
-			return -1
-		}
-		end, f := t.jsonString(p + 1)
-		if end < 0 {
-			return -1
-		}
-		t.nodes[i].end = uint32(end)
-		t.nodes[i].flags |= f
-		return end + 1
+		return t.jsonText(p+1, key, keyLen, flags)
 	case '{', '[':
 		if depth >= t.limits.Depth {
 			return t.fail(TooDeep, p, "objects and arrays are nested too deep")
@@ -100,6 +90,20 @@ func (t *tree) jsonValue(p, depth int, key uint32, keyLen uint16, flags uint8) i
 	default:
 		return t.jsonPlain(p, key, keyLen, flags)
 	}
+}
+
+// jsonText reads a string value from after its opening quote.
+func (t *tree) jsonText(p int, key uint32, keyLen uint16, flags uint8) int {
+	end, f := t.jsonString(p)
+	if end < 0 {
+		return -1
+	}
+	i := t.push(kindString, key, keyLen, flags|f, p)
+	if i < 0 {
+		return -1
+	}
+	t.nodes[i].end = uint32(end)
+	return end + 1
 }
 
 // jsonPlain reads a number, true, false or null.
@@ -241,7 +245,10 @@ func (t *tree) jsonMember(p, depth int) int {
 	if p = skipSpace(t.src, end+1); p >= len(t.src) || t.src[p] != ':' {
 		return t.fail(BadSyntax, p, "an object wants a colon after its key")
 	}
-	return t.jsonValue(skipSpace(t.src, p+1), depth, key, uint16(n), flags)
+	if p = skipSpace(t.src, p+1); p < len(t.src) && t.src[p] == '"' {
+		return t.jsonText(p+1, key, uint16(n), flags)
+	}
+	return t.jsonValue(p, depth, key, uint16(n), flags)
 }
 
 const (
@@ -250,32 +257,33 @@ const (
 )
 
 // jsonString reads a string from after its opening quote. It returns the
-// position of the closing quote and the flags escaped and nonASCII.
+// position of the closing quote and the flag escaped.
 func (t *tree) jsonString(p int) (int, uint8) {
-	b, start, flags := t.src, p, uint8(0)
-	for {
-		for p+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[p:])
-			quote, slash := x^ones*'"', x^ones*'\\'
-			stop := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & highs
-			if stop == 0 {
-				if x&highs != 0 {
-					flags |= nonASCII
-				}
-				p += 8
-				continue
-			}
-			n := bits.TrailingZeros64(stop) &^ 7
-			if x&highs&(1<<n-1) != 0 {
-				flags |= nonASCII
-			}
-			p += n / 8
-			break
+	b, start := t.src, p
+	for p+8 <= len(b) {
+		x := binary.LittleEndian.Uint64(b[p:])
+		slash := x ^ ones*'\\'
+		// With its second bit turned over the quote, 0x22, is 0x20: it and the
+		// control characters, and they alone, are then less than 0x21.
+		stop := ((x^ones*2-ones*0x21)&^x | (slash-ones)&^slash) & highs
+		if stop == 0 {
+			p += 8
+			continue
 		}
+		p += bits.TrailingZeros64(stop) / 8
+		if b[p] == '"' && p-start <= t.limits.String {
+			return p, 0
+		}
+		break
+	}
+	return t.jsonStringFrom(p, start)
+}
+
+// jsonStringFrom reads on at p in a string that began at start.
+func (t *tree) jsonStringFrom(p, start int) (int, uint8) {
+	b, flags := t.src, uint8(0)
+	for {
 		for p < len(b) && b[p] >= 0x20 && b[p] != '"' && b[p] != '\\' {
-			if b[p] >= utf8.RuneSelf {
-				flags |= nonASCII
-			}
 			p++
 		}
 		switch {

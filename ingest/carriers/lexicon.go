@@ -11,13 +11,59 @@ import (
 // phrases finds the longest of many phrases in a text without allocating. A
 // phrase is looked for where a word begins, by its first four bytes.
 type phrases struct {
-	bloom [1024]uint64        // which heads there may be
-	heads map[uint32][]phrase // longest first
+	bloom   [1024]uint64        // which heads there may be
+	heads   map[uint32][]phrase // longest first
+	lengths map[uint32]*lengths // of the phrases of a head
+}
+
+// lengths tells where in the list of a head the phrases of a length begin: a
+// hundred phrases begin with "arrived at".
+type lengths struct {
+	list []phrase
+	have uint64     // a bit per length, the last one for all greater too
+	from [64]uint16 // where have is set
+}
+
+func newLengths(list []phrase) *lengths {
+	x := &lengths{list: list}
+	for i := len(list) - 1; i >= 0; i-- {
+		n := min(len(list[i].text), 63)
+		x.have |= 1 << n
+		x.from[n] = uint16(i)
+	}
+	return x
+}
+
+// longest returns the phrase that stands at i of a normalised text, if it is
+// longer than best.
+func (x *lengths) longest(s []byte, i, best int) *phrase {
+	t := text(s)
+	if x.have>>63 != 0 {
+		for k := 0; k < len(x.list) && len(x.list[k].text) >= 63; k++ {
+			if f := &x.list[k]; len(f.text) > best && strings.HasPrefix(t[i:], f.text) && boundary(s, i) && boundary(s, i+len(f.text)) {
+				return f
+			}
+		}
+	}
+	for n := min(62, len(s)-i); n > best; n-- {
+		end := i + n
+		if x.have>>n&1 == 0 || end < len(s) && s[end] != ' ' && s[end] < 0x80 && s[end-1] < 0x80 {
+			continue
+		}
+		tail := head(t, end-minPhrase)
+		for k := int(x.from[n]); k < len(x.list) && len(x.list[k].text) == n; k++ {
+			if f := &x.list[k]; f.tail == tail && t[i:end] == f.text && boundary(s, i) && boundary(s, end) {
+				return f
+			}
+		}
+	}
+	return nil
 }
 
 type phrase struct {
 	text  string
 	value int
+	tail  uint32 // the last four bytes of text: many phrases begin alike, few end so too
 }
 
 // minPhrase is the length that phrases are indexed by; two Chinese characters
@@ -26,13 +72,13 @@ const minPhrase = 4
 
 func (p *phrases) add(normal string, value int) {
 	if p.heads == nil {
-		p.heads = map[uint32][]phrase{}
+		p.heads, p.lengths = map[uint32][]phrase{}, map[uint32]*lengths{}
 	}
 	h := head(normal, 0)
 	p.bloom[h*0x9e3779b1>>22] |= 1 << (h * 0x85ebca6b >> 26)
-	list := append(p.heads[h], phrase{normal, value})
+	list := append(p.heads[h], phrase{normal, value, head(normal, len(normal)-minPhrase)})
 	slices.SortStableFunc(list, func(a, b phrase) int { return cmp.Compare(len(b.text), len(a.text)) })
-	p.heads[h] = list
+	p.heads[h], p.lengths[h] = list, newLengths(list)
 }
 
 func head(s string, i int) uint32 {
@@ -52,13 +98,9 @@ func (p *phrases) longest(s []byte) int {
 		if p.bloom[h*0x9e3779b1>>22]&(1<<(h*0x85ebca6b>>26)) == 0 {
 			continue
 		}
-		for _, f := range p.heads[h] {
-			if len(f.text) <= best {
-				break
-			}
-			if strings.HasPrefix(t[i:], f.text) && boundary(s, i) && boundary(s, i+len(f.text)) {
+		if x := p.lengths[h]; x != nil {
+			if f := x.longest(s, i, best); f != nil {
 				best, value = len(f.text), f.value
-				break
 			}
 		}
 	}
@@ -73,6 +115,9 @@ type lexicon struct {
 	direction phrases    // values are schemas.Direction
 	reasons   phrases    // values index blames
 	blames    []blame
+
+	deliveries phrases // values index kinds
+	kinds      []string
 }
 
 // blame is why an exception happened and who caused it.
@@ -81,11 +126,11 @@ type blame struct {
 	fault  schemas.Fault
 }
 
-// load reads one lexicon file: language, phrases by milestone, direction words
-// and reasons.
+// load reads one lexicon file: language, phrases by milestone, direction words,
+// phrases by kind of delivery, and reasons.
 func (x *lexicon) load(y yamlNode) {
 	language := ""
-	y.fields("language, phrases, directions, reasons", func(key string, v yamlNode) bool {
+	y.fields("language, phrases, directions, deliveries, reasons", func(key string, v yamlNode) bool {
 		switch key {
 		case "language":
 			language = v.str()
@@ -96,6 +141,10 @@ func (x *lexicon) load(y yamlNode) {
 		case "directions":
 			for _, m := range v.members() {
 				x.loadDirection(m)
+			}
+		case "deliveries":
+			for _, m := range v.members() {
+				x.loadDelivery(m)
 			}
 		case "reasons":
 			for _, m := range v.members() {

@@ -15,10 +15,13 @@ type Carrier struct {
 	Source  string // of the code list
 	Version uint32
 
+	unverified    []string // codes whose meaning has no source, sorted
+	unseen        []string // layouts that no answer was compared with
 	shapes        []shape
 	codes         map[string]*decision
 	prefixes      []prefix // longest first
 	texts         []textRule
+	legs          []legRule // until the codes are read
 	noCode        *decision // of events that state no code; nil: their text alone decides
 	useLexicon    bool
 	textFirst     bool
@@ -82,7 +85,7 @@ func (c *Carrier) ZoneRule() string {
 	return strings.Join(out, ", ")
 }
 
-const carrierKeys = "carrier, version, title, source, layouts, codes, texts, text_first, lexicon, reasons, number_format, zone, facilities, abbreviations, placeholders"
+const carrierKeys = "carrier, version, title, source, unverified, unverified_layouts, layouts, codes, legs, texts, text_first, lexicon, reasons, number_format, zone, facilities, abbreviations, placeholders"
 
 // parseCarrier compiles a mapping. Problems are collected in its file.
 func parseCarrier(y yamlNode, geo *geography) *Carrier {
@@ -97,10 +100,16 @@ func parseCarrier(y yamlNode, geo *geography) *Carrier {
 			c.Title = v.str()
 		case "source":
 			c.Source = v.str()
+		case "unverified":
+			c.parseUnverified(y, v)
+		case "unverified_layouts":
+			c.unseen = v.strs()
 		case "layouts":
 			c.parseShapes(v)
 		case "codes":
 			c.parseCodes(v)
+		case "legs":
+			c.parseLegs(v)
 		case "texts":
 			for i, t := range v.list() {
 				if r, ok := parseTextRule(t, "text:"+itoa(i+1)); ok {
@@ -135,6 +144,8 @@ func parseCarrier(y yamlNode, geo *geography) *Carrier {
 			c.noCode.textFirst = true
 		}
 	}
+	c.setLegs()
+	c.checkUnseen(y)
 	c.check(y)
 	return c
 }

@@ -2,7 +2,7 @@ package carriers
 
 import (
 	"encoding/binary"
-	"fmt"
+	"slices"
 
 	"scantrail/schemas"
 )
@@ -27,13 +27,13 @@ func (d *Decoder) readNumber(s *shape) (bad string) {
 func (d *Decoder) rejectNumber(bad string, events int) {
 	lost := ""
 	if events > 0 {
-		lost = fmt.Sprintf("; its %d events are lost with it", events)
+		lost = "; its " + itoa(events) + " events are lost with it"
 	}
 	if bad == "" {
-		d.reject(-1, NoNumber, "number", "a parcel has no tracking number"+lost+"; name the field in number of the mapping")
+		d.reject(-1, NoNumber, "number", d.explain("a parcel has no tracking number", lost, "; name the field in number of the mapping"))
 		return
 	}
-	d.reject(-1, BadNumber, "number", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits%s", quote(bad), lost))
+	d.reject(-1, BadNumber, "number", d.explain(d.quoted(bad), " is masked or no tracking number: want 6 to 40 letters and digits", lost))
 }
 
 // canonical returns the canonical form of a printed number. Most are printed in
@@ -86,16 +86,16 @@ func s10Origin(s string, geo *geography) string {
 }
 
 func (d *Decoder) addAliases() {
-next:
+	if d.links += len(d.aliases); d.links > d.limits.Events {
+		return // finish refuses the record
+	}
 	for i, a := range d.aliases {
-		for _, b := range d.aliases[:i] {
-			if a == b {
-				continue next
-			}
+		if d.repeated(i) {
+			continue
 		}
 		other, ok := d.canonical(a)
 		if !ok {
-			d.reject(-1, BadAlias, "aliases", fmt.Sprintf("%s is masked or no tracking number: want 6 to 40 letters and digits", quote(a)))
+			d.reject(-1, BadAlias, "aliases", d.explain(d.quoted(a), " is masked or no tracking number: want 6 to 40 letters and digits"))
 			continue
 		}
 		if other == d.number.canonical {
@@ -110,6 +110,22 @@ next:
 		back.TrackingNumber, back.OtherNumber = there.OtherNumber, there.TrackingNumber
 		d.result.Aliases = append(d.result.Aliases, there, back)
 	}
+}
+
+// repeated reports whether an alias stands before index i already.
+func (d *Decoder) repeated(i int) bool {
+	if len(d.aliases) <= 16 {
+		return slices.Contains(d.aliases[:i], d.aliases[i])
+	}
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
+	if i == 0 {
+		clear(d.known)
+	}
+	was := d.known[d.aliases[i]]
+	d.known[d.aliases[i]] = true
+	return was
 }
 
 // appendHashed appends s with its length, so that no two lists of strings give

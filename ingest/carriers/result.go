@@ -78,7 +78,7 @@ type Limits struct {
 	Fields int // of one object; 512
 	String int // bytes of one string or XML text; 16 KiB
 	Values int // objects, arrays and scalars in a record; 131,072
-	Events int // in a record; 10,000
+	Events int // events, parcels or aliases in a record; 10,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -97,10 +97,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// maxQuoted bounds what a message repeats of a record, in bytes.
+const maxQuoted = 80
+
 // quote returns a hostile string fit for a message: cut, escaped, quoted.
 func quote(s string) string {
-	if len(s) > 80 {
-		s = strings.ToValidUTF8(s[:80], "") + "…"
+	if len(s) > maxQuoted {
+		s = strings.ToValidUTF8(s[:maxQuoted], "") + "…"
 	}
 	return strconv.QuoteToGraphic(s)
 }

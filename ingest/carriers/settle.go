@@ -1,17 +1,24 @@
 package carriers
 
-import "scantrail/schemas"
+import (
+	"math"
+	"slices"
+
+	"scantrail/schemas"
+)
 
 // settle completes the events of a parcel, from index first on, whose meaning
 // depends on where they happened or on the other events.
 func (d *Decoder) settle(first int) {
+	c := newCrossing(d.open, d.result.Events[first:])
 	for _, p := range d.open {
 		e := &d.result.Events[p.event]
 		if p.what.customs() {
-			d.settleCustoms(e, p, first)
+			d.settleCustoms(e, p, &c)
 		} else {
 			d.settleFacility(e, p.what)
 		}
+		c.add(e)
 	}
 	for i := range d.open { // reasons, now that the milestones are known
 		d.blame(&d.result.Events[d.open[i].event])
@@ -21,7 +28,7 @@ func (d *Decoder) settle(first int) {
 
 // settleCustoms finds the border of a customs status: by the code, the country
 // against the lane, the text, then the other events.
-func (d *Decoder) settleCustoms(e *schemas.Event, p pending, first int) {
+func (d *Decoder) settleCustoms(e *schemas.Event, p pending, c *crossing) {
 	if e.Direction == schemas.NoDirection {
 		if e.Direction = d.borderByCountry(e.Country); e.Direction != schemas.NoDirection {
 			e.DirectionSource = schemas.DirectionCountry
@@ -34,7 +41,7 @@ func (d *Decoder) settleCustoms(e *schemas.Event, p pending, first int) {
 		}
 	}
 	if e.Direction == schemas.NoDirection {
-		if e.Direction = d.borderBySequence(e, first); e.Direction != schemas.NoDirection {
+		if e.Direction = c.border(e); e.Direction != schemas.NoDirection {
 			e.DirectionSource = schemas.DirectionSequence
 		}
 	}
@@ -78,21 +85,38 @@ func (d *Decoder) lane() (origin, destination string) {
 	return origin, destination
 }
 
-// borderBySequence looks at the other events of the parcel: customs before the
-// departure from the origin are export, after the arrival import.
-func (d *Decoder) borderBySequence(e *schemas.Event, first int) schemas.Direction {
-	leftBefore, leavesAfter := false, false
-	events := d.result.Events[first:]
-	for i := range events {
-		o := &events[i]
-		switch m := o.Milestone; {
-		case m == schemas.DepartedOrigin, m == schemas.HandedToLinehaul:
-			leavesAfter = leavesAfter || o.OccurredAt > e.OccurredAt
-			leftBefore = leftBefore || m == schemas.DepartedOrigin && o.OccurredAt < e.OccurredAt
-		case m == schemas.ArrivedDestination, m == schemas.HandedToLastMile, m >= schemas.DestinationFacilityArrived && m <= schemas.Delivered:
-			leftBefore = leftBefore || o.OccurredAt < e.OccurredAt
+// crossing is when the parcel at hand crossed the border, as its other events
+// tell: customs before the departure from the origin are export, after the
+// arrival import.
+type crossing struct {
+	leaves int64 // the last departure from the origin or hand-over for it
+	left   int64 // the first departure, or the first event that comes after one
+}
+
+func newCrossing(open []pending, events []schemas.Event) crossing {
+	c := crossing{leaves: math.MinInt64, left: math.MaxInt64}
+	if slices.ContainsFunc(open, func(p pending) bool { return p.what.customs() }) {
+		for i := range events {
+			c.add(&events[i])
 		}
 	}
+	return c
+}
+
+// add learns from an event whose milestone is known.
+func (c *crossing) add(e *schemas.Event) {
+	switch m := e.Milestone; {
+	case m == schemas.DepartedOrigin:
+		c.leaves, c.left = max(c.leaves, e.OccurredAt), min(c.left, e.OccurredAt)
+	case m == schemas.HandedToLinehaul:
+		c.leaves = max(c.leaves, e.OccurredAt)
+	case m == schemas.ArrivedDestination, m == schemas.HandedToLastMile, m >= schemas.DestinationFacilityArrived && m <= schemas.Delivered:
+		c.left = min(c.left, e.OccurredAt)
+	}
+}
+
+func (c *crossing) border(e *schemas.Event) schemas.Direction {
+	leftBefore, leavesAfter := c.left < e.OccurredAt, c.leaves > e.OccurredAt
 	switch {
 	case leftBefore && !leavesAfter:
 		return schemas.Import

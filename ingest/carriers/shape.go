@@ -20,9 +20,11 @@ type shape struct {
 	around  bool       // the object around a parcel is its one event
 	scalars bool       // parcels are not objects but their numbers alone
 	aliases []aliasRule
+	returns []cond // any of them: the parcel is on its way back, or was
 
 	parcel      slots
 	number      expr // every alternative is a candidate
+	formats     []formatRule
 	origin      expr
 	destination expr
 	product     expr
@@ -38,6 +40,8 @@ type shape struct {
 	facility    expr
 	location    expr
 	reason      expr
+	leg         expr
+	legByOrder  bool // or the place of the object around the event in its list
 	skip        []cond
 	nonphysical []cond
 	eventID     expr
@@ -57,11 +61,12 @@ type aliasRule struct {
 type timeRule struct {
 	value   expr
 	layouts []layout
-	utc     bool  // local times of this rule are UTC
-	fixed   *zone // or in this zone
-	field   expr  // or in the zone that this field names
-	local   *expr // the local time, for the offset alone
-	offset  *expr // the offset of the local clock from UTC, for a time that names its own
+	names   string // of the layouts
+	utc     bool   // local times of this rule are UTC
+	fixed   *zone  // or in this zone
+	field   expr   // or in the zone that this field names
+	local   *expr  // the local time, for the offset alone
+	offset  *expr  // the offset of the local clock from UTC, for a time that names its own
 
 	received    bool // the time of reception stands for one that is not stated
 	uncertainty uncertainty
@@ -76,7 +81,7 @@ type errorRule struct {
 	text   cond
 }
 
-const shapeKeys = "name, format, groups, columns, delimiter, like, when, parcels, events, number, aliases, origin, destination, product, event, errors"
+const shapeKeys = "name, format, groups, columns, delimiter, like, when, parcels, events, number, number_format, aliases, returns, origin, destination, product, event, errors"
 
 // parseShapes reads the layouts of a mapping. A layout may be "like" an
 // earlier one: keys that it does not give are taken from there.
@@ -155,10 +160,16 @@ func (c *Carrier) parseShapeKey(s *shape, m member) bool {
 		s.number = s.parcel.parseExpr(v)
 		p := s.parcel.plans[self]
 		s.scalars = p != nil && p.slot >= 0
+	case "number_format":
+		for _, one := range v.list() {
+			s.formats = append(s.formats, parseFormatRule(one))
+		}
 	case "aliases":
 		for _, one := range v.list() {
 			s.parseAlias(one)
 		}
+	case "returns":
+		s.returns = parseConds(v)
 	case "origin":
 		s.origin = s.parcel.parseExpr(v)
 	case "destination":
@@ -181,7 +192,7 @@ func (c *Carrier) parseShapeKey(s *shape, m member) bool {
 	return true
 }
 
-const eventKeys = "id, code, text, time, country, region, city, postcode, facility, location, reason, skip, nonphysical, void, void_time"
+const eventKeys = "id, code, text, time, country, region, city, postcode, facility, location, reason, leg, skip, nonphysical, void, void_time"
 
 func (c *Carrier) parseEventKey(s *shape, m member) bool {
 	v := m.value
@@ -202,6 +213,8 @@ func (c *Carrier) parseEventKey(s *shape, m member) bool {
 		for _, t := range v.list() {
 			s.voidTimes = append(s.voidTimes, c.parseTime(s, t))
 		}
+	case "leg":
+		s.parseLeg(v)
 	case "void":
 		s.void = parseConds(v)
 	case "skip":
@@ -231,6 +244,7 @@ func (c *Carrier) parseTime(s *shape, y yamlNode) timeRule {
 					l.errorf("%v", err)
 				}
 				t.layouts = append(t.layouts, compiled)
+				t.names = strings.TrimPrefix(t.names+", "+compiled.source, ", ")
 			}
 		case "zone":
 			switch name := v.str(); {
@@ -278,6 +292,7 @@ func (s *shape) parseAlias(y yamlNode) {
 			one.errorf("%v", err)
 			continue
 		}
+		to.aliased[from] = true
 		if p := to.at(from, steps); how.cuts {
 			p.cuts = append(p.cuts, how)
 		} else {

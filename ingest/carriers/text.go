@@ -21,9 +21,14 @@ const (
 // control and bidirectional characters and HTML tags, runs of white space made
 // one space. Most strings are clean and are returned as they are.
 func (d *Decoder) clean(s string, most int) string {
-	if len(s) <= most && plain(s) {
+	if s == "" || len(s) <= most && (plain(s) || harmless(s)) {
 		return s
 	}
+	return d.cleaned(s, most)
+}
+
+// cleaned is clean without its shortcuts.
+func (d *Decoder) cleaned(s string, most int) string {
 	start := len(d.arena)
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -56,8 +61,7 @@ var namesFollow = [...]string{"signed for by", "signed by", "signatory", "accept
 // withoutNames cuts a text after the words that a person's name follows, since
 // names are nobody's business here.
 func withoutNames(s string) string {
-	hint := strings.IndexByte(s, ':') >= 0 || strings.Contains(s, "ign") || strings.Contains(s, "IGN") || strings.Contains(s, "收")
-	if !hint {
+	if !mayName(s) {
 		return s
 	}
 	for _, w := range namesFollow {
@@ -66,6 +70,31 @@ func withoutNames(s string) string {
 		}
 	}
 	return s
+}
+
+// mayName reports whether one of namesFollow may stand in s: all have a colon,
+// the letters "ign" or the character 收.
+func mayName(s string) bool {
+	const sign = "收"
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case ':':
+			return true
+		case 'i':
+			if strings.HasPrefix(s[i:], "ign") {
+				return true
+			}
+		case 'I':
+			if strings.HasPrefix(s[i:], "IGN") {
+				return true
+			}
+		case sign[0]:
+			if strings.HasPrefix(s[i:], sign) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // indexFold finds a lower-case string without regard to the case of ASCII.
@@ -105,6 +134,27 @@ func plain(s string) bool {
 		}
 	}
 	return true
+}
+
+// harmless reports whether s, which is UTF-8, holds beside printable ASCII only
+// characters that clean leaves as they are, and single spaces between others.
+func harmless(s string) bool {
+	last := byte(' ')
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c < 0x20, c == 0x7f, c == '<', c == ' ' && last == ' ', c >= 0xe0 && i+2 >= len(s):
+			return false
+		case c < 0xc2 || c > 0xef: // ASCII, what follows a first byte, or beyond the first plane
+		case c == 0xc2, c == 0xd8, // U+0080 to U+00BF, U+061C
+			c == 0xe2 && s[i+1] <= 0x81,                   // U+2000 to U+207F
+			c == 0xe3 && s[i+1] == 0x80 && s[i+2] == 0x80, // U+3000
+			c == 0xef && s[i+1] == 0xbb && s[i+2] == 0xbf: // U+FEFF
+			return false
+		}
+		last = c
+	}
+	return last != ' '
 }
 
 // load64 reads eight bytes; the compiler makes one load of it.

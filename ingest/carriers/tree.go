@@ -18,7 +18,6 @@ const (
 const (
 	keyInArena = 1 << iota // the key stands in tree.keys, not in tree.src
 	escaped                // the value needs unescaping
-	nonASCII               // the value holds bytes above 0x7f
 )
 
 // node is one value of a tree. Children follow their parent directly; next is
@@ -117,7 +116,7 @@ func (t *tree) duplicate(i, members int) int {
 	end := int(t.nodes[i].next)
 	for c := i + 1; c < end; c = int(t.nodes[c].next) {
 		n := &t.nodes[c]
-		bit := uint64(1) << (n.mark * 0x9e3779b1 >> 26)
+		bit := uint64(1) << markBit(n.mark)
 		if bits&bit != 0 {
 			for b := i + 1; b < c; b = int(t.nodes[b].next) {
 				if t.nodes[b].mark == n.mark && t.key(b) == t.key(c) {
@@ -160,6 +159,9 @@ func markOf(key string) uint32 {
 	}
 	return uint32(n)<<24 ^ uint32(key[0])<<16 ^ uint32(key[n/2])<<8 ^ uint32(key[n-1])
 }
+
+// markBit spreads marks over the bits of a word.
+func markBit(mark uint32) uint32 { return mark * 0x9e3779b1 >> 26 }
 
 func fullHash(s string) uint32 {
 	h := uint32(2166136261)

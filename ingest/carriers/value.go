@@ -125,8 +125,13 @@ func (d *Decoder) cut(a *alternative, s string) string {
 // stands in s, or "".
 func following(s string, these []string) string {
 	for _, t := range these {
-		if i := strings.LastIndex(s, t); i >= 0 {
-			return s[i+len(t):]
+		if t == "" {
+			return ""
+		}
+		for i := len(s) - len(t); i >= 0; i-- { // strings.LastIndex hashes all of s
+			if s[i] == t[0] && s[i:i+len(t)] == t {
+				return s[i+len(t):]
+			}
 		}
 	}
 	return ""

@@ -1,7 +1,6 @@
 package carriers
 
 import (
-	"fmt"
 	"strings"
 
 	"scantrail/schemas"
@@ -47,12 +46,12 @@ func (d *Decoder) readTime(t *timeRule, v string, e *schemas.Event) (Reason, str
 	}
 	if !fits {
 		if sentinel(v) {
-			return NoTime, fmt.Sprintf("time %s stands for no time", quote(v))
+			return NoTime, d.explain("time ", d.quoted(v), standsForNone)
 		}
-		return BadTime, fmt.Sprintf("time %s has none of the layouts %s; correct it, or add its layout to event.time", quote(v), layoutNames(t.layouts))
+		return BadTime, d.explain("time ", d.quoted(v), " has none of the layouts ", t.layoutNames(), "; correct it, or add its layout to event.time")
 	}
-	if reason, detail := m.refuse(v); reason != "" {
-		return reason, detail
+	if reason, why := m.refuse(); reason != "" {
+		return reason, d.explain("time ", d.quoted(v), why)
 	}
 	if m.instant {
 		e.OccurredAt, e.TZSource, e.OffsetMinutes = m.unixMilli, schemas.TZExplicitUTC, int32(m.offset/60)
@@ -75,7 +74,7 @@ func (d *Decoder) readTime(t *timeRule, v string, e *schemas.Event) (Reason, str
 // of the event's country: aggregators stamp foreign scans with the offset of
 // their own country, and one cannot tell whether the instant is right.
 func (d *Decoder) doubtOffset(e *schemas.Event) {
-	z := d.registry.geo.byCountry[e.Country]
+	z := d.registry.geo.ofCountry(e.Country)
 	if z == nil || e.OffsetMinutes == 0 || e.TZSource != schemas.TZExplicitOffset && e.TZSource != schemas.TZExplicitUTC {
 		return
 	}
@@ -88,12 +87,12 @@ func (d *Decoder) doubtOffset(e *schemas.Event) {
 	}
 }
 
-func layoutNames(all []layout) string {
-	var names []string
-	for i := range all {
-		names = append(names, all[i].source)
+// layoutNames returns the layouts of a time rule, for messages.
+func (t *timeRule) layoutNames() string {
+	if len(t.layouts) == 1 {
+		return t.layouts[0].source
 	}
-	return strings.Join(names, ", ")
+	return t.names
 }
 
 // sentinel reports whether a time stands for none.
@@ -106,24 +105,29 @@ const (
 	maxUnixMilli = 4133980800000 // 2101-01-01
 )
 
-// refuse finds times that no scan can have.
-func (m *moment) refuse(v string) (Reason, string) {
+const (
+	standsForNone = " stands for no time"
+	outside       = " lies outside the years 2000 to 2100" // firstYear to lastYear
+)
+
+// refuse finds times that no scan can have, and says what is wrong with them.
+func (m *moment) refuse() (Reason, string) {
 	if m.instant {
 		switch {
 		case m.unixMilli == 0:
-			return NoTime, fmt.Sprintf("time %s stands for no time", quote(v))
+			return NoTime, standsForNone
 		case m.unixMilli < minUnixMilli || m.unixMilli >= maxUnixMilli:
-			return TimeOutOfRange, fmt.Sprintf("time %s lies outside the years %d to %d; is the unit right?", quote(v), firstYear, lastYear)
+			return TimeOutOfRange, outside + "; is the unit right?"
 		}
 		return "", ""
 	}
 	switch {
 	case m.year <= 1900:
-		return NoTime, fmt.Sprintf("time %s stands for no time", quote(v))
+		return NoTime, standsForNone
 	case !m.possible():
-		return BadTime, fmt.Sprintf("time %s does not exist in the calendar", quote(v))
+		return BadTime, " does not exist in the calendar"
 	case m.year < firstYear || m.year > lastYear:
-		return TimeOutOfRange, fmt.Sprintf("time %s lies outside the years %d to %d", quote(v), firstYear, lastYear)
+		return TimeOutOfRange, outside
 	}
 	return "", ""
 }
@@ -198,7 +202,7 @@ func (d *Decoder) placeNamed(name string, local, milli int64, e *schemas.Event) 
 		d.setTime(e, local-bare*3600, bare*3600, milli)
 		return "", ""
 	}
-	return BadTime, fmt.Sprintf("zone %s is no offset, no known IANA name and not in abbreviations of the mapping; add it there", quote(name))
+	return BadTime, d.explain("zone ", d.quoted(name), " is no offset, no known IANA name and not in abbreviations of the mapping; add it there")
 }
 
 // placeAbbreviated reads a local time in a zone of the mapping's table.
@@ -248,7 +252,7 @@ func (d *Decoder) zoneAt(c *Carrier, e *schemas.Event) *zone {
 	if z := d.registry.geo.region(e.Country, e.Region); z != nil {
 		return z
 	}
-	return d.registry.geo.byCountry[e.Country]
+	return d.registry.geo.ofCountry(e.Country)
 }
 
 // offsetFromLocal finds the offset of an event that states its time in UTC and

@@ -194,8 +194,9 @@ func (t *tree) xmlAttribute(p, i int) int {
 	}
 	key := len(t.keys)
 	t.keys = append(append(t.keys, '@'), t.src[local:end]...)
+	mark := markOf(text(t.keys[key:]))
 	for c := i + 1; c < len(t.nodes); c++ {
-		if t.key(c) == text(t.keys[key:]) {
+		if t.nodes[c].mark == mark && t.key(c) == text(t.keys[key:]) {
 			return t.fail(DuplicateKey, p, "attribute "+quote(t.key(c)[1:])+" stands twice in one element")
 		}
 	}
@@ -303,8 +304,6 @@ func (t *tree) xmlText(p, end int, attribute bool) (uint8, bool) {
 			flags |= escaped
 		case c < 0x20:
 			return 0, t.xmlChars(i, i+1)
-		case c >= utf8.RuneSelf:
-			flags |= nonASCII
 		}
 	}
 	return flags, true

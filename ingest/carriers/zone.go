@@ -164,6 +164,7 @@ type geography struct {
 	byRegion  map[string]*zone  // "US/NY"
 	zones     map[string]*zone  // IANA name
 	alpha2    [26][26]string    // most countries come as two capital letters
+	zoneOf    [26][26]*zone     // byCountry again
 }
 
 func newGeography() (*geography, error) {
@@ -179,6 +180,9 @@ func newGeography() (*geography, error) {
 				return nil, err
 			}
 		}
+	}
+	for c, z := range g.byCountry {
+		g.zoneOf[c[0]-'A'][c[1]-'A'] = z
 	}
 	for _, f := range rows(regionsCSV, 4) {
 		if err := g.place(g.byRegion, f[0]+"/"+f[1], f[2], f[3]); err != nil {
@@ -237,6 +241,15 @@ func (g *geography) country(s string) string {
 	}
 	var b [60]byte
 	return g.countries[text(b[:upper(b[:], s)])]
+}
+
+// ofCountry returns the zone of a country, given as its ISO 3166-1 alpha-2 code,
+// where it has one alone, or nil.
+func (g *geography) ofCountry(code string) *zone {
+	if len(code) != 2 || code[0]-'A' > 25 || code[1]-'A' > 25 {
+		return nil
+	}
+	return g.zoneOf[code[0]-'A'][code[1]-'A']
 }
 
 // region returns the zone of a region of a country, or nil.
