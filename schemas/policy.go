@@ -1,51 +1,222 @@
 package schemas
 
-import (
-	"embed"
-	"errors"
-	"fmt"
-	"strings"
-	"time"
+import "time"
 
-	"github.com/goccy/go-yaml"
+// PolicyTopic holds every control record that was ever written, in the order in
+// which they were: one partition, kept for good. A control is written here first,
+// then into every partition of EventsTopic, whose own copy ends with retention.
+// Once it is in all of them, it is followed here by a record of its number with
+// the header PolicyApplied.
+const (
+	PolicyTopic   = "parcel.policies"
+	PolicyApplied = "applied"
 )
 
-//go:embed policies/*.yaml
-var policyFiles embed.FS
+// MaxPolicyBytes bounds a policy document: half of the largest record that a
+// broker takes unless told otherwise, since a control record holds the whole.
+const MaxPolicyBytes = 512 << 10
 
-// MaxPolicyBytes bounds the size of a policy file.
-const MaxPolicyBytes = 1 << 20
+// MaxRequired is the number of required milestones that a policy may hold: the
+// detector keeps them in a byte of bits.
+const MaxRequired = 8
 
-// Policy is what a marketplace demands of a trail, as data. It is chosen by a
-// control record in the log, so that all owners of a partition switch at the
-// same offset.
-type Policy struct {
-	Name       string              `yaml:"name"`
-	Gap        GapRule             `yaml:"gap"`
-	Milestones []RequiredMilestone `yaml:"milestones"`
-	Score      ScoreRule           `yaml:"score"`
+// Policies is a policy document: what the marketplaces demand, as data. A control
+// record carries one, so that all owners of a partition switch at the same
+// offset.
+type Policies struct {
+	// List holds the policies; the first whose When matches a parcel or order
+	// judges it. The last one matches everything.
+	List     []Policy  `yaml:"policies"`
+	Holidays []Holiday `yaml:"holidays"`
 }
 
-// GapRule holds the limits of silence between two progress events.
+// Policy is what one kind of parcels is judged by. A rule that is left out is
+// off.
+type Policy struct {
+	Name       string              `yaml:"name"`
+	Extends    string              `yaml:"extends"` // another policy of the document, or a built-in one, whose keys these replace
+	When       Selector            `yaml:"when"`
+	Gap        GapRule             `yaml:"gap"`
+	Milestones []RequiredMilestone `yaml:"milestones"`
+
+	StageStalled        StalledRule   `yaml:"stage_stalled"`
+	Undeliverable       []Milestone   `yaml:"undeliverable"`
+	Exception           []Milestone   `yaml:"exception"`
+	FirstScanUploadLate time.Duration `yaml:"first_scan_upload_late"` // 0: off
+	VirtualWarehouse    bool          `yaml:"virtual_warehouse"`
+	LabelNotPlatform    bool          `yaml:"label_not_platform"`
+	ChannelsCompliant   []string      `yaml:"channels"` // approved carriers as labels name them; empty: any
+	NumberInvalid       NumberRule    `yaml:"number_invalid"`
+	StatusMismatch      MismatchRule  `yaml:"status_mismatch"`
+	ConfirmLate         DeadlineRule  `yaml:"confirm_late"`
+	LabelLate           DeadlineRule  `yaml:"label_late"`
+	CancelUnhandled     DeadlineRule  `yaml:"cancel_unhandled"`
+	PickupLate          DeadlineRule  `yaml:"pickup_late"`
+	CarrierPickupLate   DeadlineRule  `yaml:"carrier_pickup_late"`
+	ShippedLate         DeadlineRule  `yaml:"shipped_late"`
+	DeliveredLate       DeadlineRule  `yaml:"delivered_late"` // after the promise
+	Promise             []PromiseRule `yaml:"promise"`        // where the order states none
+	Calendar            Calendar      `yaml:"calendar"`
+	Score               ScoreRule     `yaml:"score"`
+}
+
+// Selector says which parcels and orders a policy judges: every list that is
+// not empty must hold the parcel's value.
+type Selector struct {
+	Markets  []string `yaml:"markets"` // ISO 3166-1 alpha-2; the order's market, else the destination
+	Shops    []string `yaml:"shops"`
+	Lanes    []string `yaml:"lanes"`    // "CN-US"; "*-US" and "CN-*" for any other end
+	Carriers []string `yaml:"carriers"` // of the order's label
+	Products []string `yaml:"products"` // the carrier's product, as scans state it
+}
+
+// Stage is a group of milestones that a parcel passes together.
+type Stage uint8
+
+// The stages, in the order of the way.
+const (
+	StageNone        Stage = 0
+	StageAnnounced   Stage = 1 // milestones 10-12
+	StageOrigin      Stage = 2 // 20-31
+	StageExport      Stage = 3 // 40-43
+	StageLinehaul    Stage = 4 // 50-57
+	StageArrival     Stage = 5 // 60
+	StageImport      Stage = 6 // 70-73
+	StageDestination Stage = 7 // 80-83
+	StageDelivery    Stage = 8 // 90-92
+	StageReturn      Stage = 9 // 120-121
+)
+
+// Stage returns the group that m belongs to, StageNone for an end or a message
+// about the trail.
+func (m Milestone) Stage() Stage {
+	switch {
+	case m >= 10 && m <= 12:
+		return StageAnnounced
+	case m >= 20 && m <= 31:
+		return StageOrigin
+	case m >= 40 && m <= 43:
+		return StageExport
+	case m >= 50 && m <= 57:
+		return StageLinehaul
+	case m == 60:
+		return StageArrival
+	case m >= 70 && m <= 73:
+		return StageImport
+	case m >= 80 && m <= 83:
+		return StageDestination
+	case m >= 90 && m <= 92:
+		return StageDelivery
+	case m == 120 || m == 121:
+		return StageReturn
+	}
+	return StageNone
+}
+
+// GapRule holds the limits of silence between two updates.
 type GapRule struct {
-	AtRisk   time.Duration `yaml:"at_risk"`  // warn before the limit
-	Open     time.Duration `yaml:"open"`     // gap_48h
-	Escalate time.Duration `yaml:"escalate"` // gap_72h
+	Clock     string        `yaml:"clock"`    // progress (default) or physical: which scans end a silence
+	AtRisk    time.Duration `yaml:"at_risk"`  // warn before the limit
+	Open      time.Duration `yaml:"open"`     // gap_48h
+	Escalate  time.Duration `yaml:"escalate"` // gap_72h
+	Overrides []GapOverride `yaml:"overrides"`
+}
+
+// GapOverride holds other limits for silences that begin in some stages, such as
+// an economy line-haul.
+type GapOverride struct {
+	Stages   []Stage       `yaml:"stages"`
+	Lanes    []string      `yaml:"lanes"` // as in Selector; empty: any
+	AtRisk   time.Duration `yaml:"at_risk"`
+	Open     time.Duration `yaml:"open"`
+	Escalate time.Duration `yaml:"escalate"`
+}
+
+// StalledRule bounds the stay in one stage in spite of updates.
+type StalledRule struct {
+	After     time.Duration     `yaml:"after"` // 0: off
+	Overrides []StalledOverride `yaml:"overrides"`
+}
+
+// StalledOverride is another limit for some stages.
+type StalledOverride struct {
+	Stages []Stage       `yaml:"stages"`
+	Lanes  []string      `yaml:"lanes"`
+	After  time.Duration `yaml:"after"`
+}
+
+// Limit is a span of time: hours ("72h") or working days ("3wd"), which end at
+// the market's midnight. The zero Limit is none.
+type Limit struct {
+	Duration    time.Duration
+	WorkingDays int
+}
+
+// IsZero reports whether no limit is set.
+func (l Limit) IsZero() bool { return l == Limit{} }
+
+// DeadlineRule is violated when the clock passes its anchor by more than After.
+type DeadlineRule struct {
+	After Limit         `yaml:"after"` // zero: off
+	Warn  time.Duration `yaml:"warn"`  // at_risk so long before the deadline; 0: never
+	Since OrderKind     `yaml:"since"` // the anchor, where the rule leaves a choice: created or confirmed
+}
+
+// PromiseRule is the time from the order to the promised delivery.
+type PromiseRule struct {
+	Markets []string `yaml:"markets"` // empty: any
+	Within  Limit    `yaml:"within"`
+}
+
+// NumberRule bounds what makes a tracking number invalid.
+type NumberRule struct {
+	On           bool          `yaml:"on"`
+	ReusedWithin time.Duration `yaml:"reused_within"` // between two orders of one number
+	BeforeOrder  time.Duration `yaml:"before_order"`  // a scan so much earlier than the order
+}
+
+// MismatchRule compares an order's status with its parcel's trail.
+type MismatchRule struct {
+	Grace   time.Duration `yaml:"grace"`   // 0: off
+	Reverse bool          `yaml:"reverse"` // also: the trail is ahead of the order
+}
+
+// Calendar says which days are working days.
+type Calendar struct {
+	Zone     string         `yaml:"zone"`    // IANA name; empty: UTC
+	Weekend  []time.Weekday `yaml:"weekend"` // default: Saturday, Sunday
+	Holidays []Date         `yaml:"holidays"`
+}
+
+// Date is a day of the calendar's zone.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// Holiday is holiday mode of some shops or markets: shipping deadlines do not
+// run. Times are Unix milliseconds.
+type Holiday struct {
+	Shops   []string `yaml:"shops"`   // empty: any
+	Markets []string `yaml:"markets"` // empty: any
+	From    int64    `yaml:"from"`
+	Until   int64    `yaml:"until"`
 }
 
 // RequiredMilestone is one node that must be in the trail.
 type RequiredMilestone struct {
-	Milestone Milestone
+	Milestone Milestone `yaml:"milestone"`
 	// Lanes on which it is due: "any", or "cross_border" for parcels whose
 	// origin and destination countries are known and differ.
-	Lanes string
+	Lanes string `yaml:"lanes"`
 	// Any of these in the trail satisfies it.
-	SatisfiedBy []Milestone
+	SatisfiedBy []Milestone `yaml:"satisfied_by"`
 	// Any of these excuses it: it is then not due at all.
-	ExcusedBy []Milestone
+	ExcusedBy []Milestone `yaml:"excused_by"`
 	// Overdue when not satisfied After the first of Since (earliest time).
-	Since []Milestone
-	After time.Duration
+	Since []Milestone   `yaml:"since"`
+	After time.Duration `yaml:"after"`
 }
 
 // ScoreRule holds the weights of completeness and LTS (each sums to 100) and
@@ -59,100 +230,4 @@ type ScoreRule struct {
 	ExceptionFreeWeight  int `yaml:"exception_free_weight"`
 	CompletenessRequired int `yaml:"completeness_required"`
 	LTSRequired          int `yaml:"lts_required"`
-}
-
-// UnmarshalYAML reads the milestone by its canonical name.
-func (m *Milestone) UnmarshalYAML(unmarshal func(any) error) error {
-	var s string
-	if err := unmarshal(&s); err != nil {
-		return err
-	}
-	v, err := ParseMilestone(s)
-	*m = v
-	return err
-}
-
-// UnmarshalYAML reads one required milestone with defaults.
-func (r *RequiredMilestone) UnmarshalYAML(unmarshal func(any) error) error {
-	y := struct {
-		Milestone   Milestone     `yaml:"milestone"`
-		Lanes       string        `yaml:"lanes"`
-		SatisfiedBy []Milestone   `yaml:"satisfied_by"`
-		ExcusedBy   []Milestone   `yaml:"excused_by"`
-		Since       []Milestone   `yaml:"since"`
-		After       time.Duration `yaml:"after"`
-	}{Lanes: "any"}
-	if err := unmarshal(&y); err != nil {
-		return err
-	}
-	*r = RequiredMilestone(y)
-	if len(r.SatisfiedBy) == 0 {
-		r.SatisfiedBy = []Milestone{r.Milestone}
-	}
-	return nil
-}
-
-// ParsePolicy reads a policy file strictly: unknown and missing keys are
-// errors, all of them reported at once, by field.
-func ParsePolicy(b []byte) (*Policy, error) {
-	if len(b) > MaxPolicyBytes {
-		return nil, fmt.Errorf("policy: %d bytes, at most %d", len(b), MaxPolicyBytes)
-	}
-	var p Policy
-	if err := yaml.UnmarshalWithOptions(b, &p, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
-	}
-	if err := p.Validate(); err != nil {
-		return nil, err
-	}
-	return &p, nil
-}
-
-// MaxRequired is the number of required milestones that a policy may hold: the
-// detector keeps them in a byte of bits.
-const MaxRequired = 8
-
-// Validate reports every problem of the policy, by field.
-func (p *Policy) Validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("policy: "+format, args...)) }
-	if p.Name == "" {
-		bad("name: missing")
-	}
-	g := p.Gap
-	if g.AtRisk <= 0 || g.AtRisk >= g.Open || g.Open >= g.Escalate {
-		bad("gap: want 0 < at_risk < open < escalate, have %s, %s, %s", g.AtRisk, g.Open, g.Escalate)
-	}
-	if len(p.Milestones) > MaxRequired {
-		bad("milestones: %d, at most %d", len(p.Milestones), MaxRequired)
-	}
-	for i, r := range p.Milestones {
-		if !r.Milestone.Forward() {
-			bad("milestones[%d].milestone: %s is no station between accepted and delivered", i, r.Milestone)
-		}
-		if r.Lanes != "any" && r.Lanes != "cross_border" {
-			bad("milestones[%d].lanes: %q, want any or cross_border", i, r.Lanes)
-		}
-		if (r.After > 0) != (len(r.Since) > 0) {
-			bad("milestones[%d]: since and after go together", i)
-		}
-	}
-	s := p.Score
-	if s.MilestonesWeight+s.SilenceWeight != 100 {
-		bad("score: milestones_weight + silence_weight is %d, want 100", s.MilestonesWeight+s.SilenceWeight)
-	}
-	if sum := s.OnTimeWeight + s.CompletenessWeight + s.PickupWeight + s.ExceptionFreeWeight; sum != 100 {
-		bad("score: the four weights of LTS sum to %d, want 100", sum)
-	}
-	return errors.Join(errs...)
-}
-
-// DefaultPolicy returns the text of the built-in policy, which the first start
-// of a cluster applies.
-func DefaultPolicy() string {
-	b, err := policyFiles.ReadFile("policies/default.yaml")
-	if err != nil {
-		panic("schemas: the built-in policy is missing: " + err.Error())
-	}
-	return strings.TrimSpace(string(b)) + "\n"
 }

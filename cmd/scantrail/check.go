@@ -31,7 +31,7 @@ type checkFlags struct {
 func newCheckCommand(load mappingsLoader) *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "check -c scantrail.yaml [--policy FILE]...",
+		Use:   "check -c scantrail.yaml [--policy FILE|NAME]...",
 		Short: "Validate a configuration, its carrier mappings and policies",
 		Long: "Validate a configuration file, the carrier mappings in ingest.carriers_dir and any\n" +
 			"policy files, without connecting anywhere. Every problem is printed on a line of\n" +
@@ -44,7 +44,7 @@ func newCheckCommand(load mappingsLoader) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration file; without it the defaults are checked")
-	cmd.Flags().StringArrayVar(&f.policies, "policy", nil, "policy file to check as well (may be repeated)")
+	cmd.Flags().StringArrayVar(&f.policies, "policy", nil, "policy file, or a built-in one, to check as well (may be repeated)")
 	cmd.Flags().BoolVar(&f.print, "print", false, "print the effective configuration as YAML, without secrets")
 	return cmd
 }
@@ -60,10 +60,11 @@ func runCheck(stdout, stderr io.Writer, f checkFlags, load mappingsLoader) error
 		mappings, err = load(os.DirFS(cfg.Ingest.CarriersDir), ".")
 		problems = append(problems, problemsOf("ingest.carriers_dir", cfg.Ingest.CarriersDir, err)...)
 	}
-	for _, path := range f.policies {
-		raw, err := readLimited(path, schemas.MaxPolicyBytes)
+	documents := make([]*schemas.Policies, len(f.policies))
+	for i, path := range f.policies {
+		text, err := readPolicy(path)
 		if err == nil {
-			_, err = schemas.ParsePolicy(raw)
+			documents[i], err = schemas.ParsePolicies([]byte(text))
 		}
 		problems = append(problems, problemsOf("", path, err)...)
 	}
@@ -75,6 +76,12 @@ func runCheck(stdout, stderr io.Writer, f checkFlags, load mappingsLoader) error
 	}
 	if f.print {
 		return printConfig(stdout, cfg)
+	}
+	for i, path := range f.policies {
+		fmt.Fprintf(stdout, "%s: the first that matches judges a parcel\n", path)
+		if err := printSelection(stdout, documents[i]); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(stdout, "ok: configuration, %d carrier mappings, %d policies\n", mappings, len(f.policies))
 	return nil
@@ -104,6 +111,13 @@ func checkConfig(path string) (*Config, Problems) {
 func problemsOf(field, file string, err error) Problems {
 	if err == nil {
 		return nil
+	}
+	if p, ok := err.(*schemas.PolicyProblem); ok { //nolint:errorlint // joined ones are taken apart below
+		problem := Problem{File: filepath.ToSlash(file), Line: p.Line, Field: p.Field, What: p.What}
+		if p.Want != "" {
+			problem.Remedy = "want " + p.Want
+		}
+		return Problems{problem}
 	}
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {

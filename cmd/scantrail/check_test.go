@@ -54,7 +54,7 @@ func TestCheckReportsEverything(t *testing.T) {
 	if len(lines) != 4 {
 		t.Fatalf("want 4 problems, have:\n%s", stderr)
 	}
-	for i, want := range []string{"acme.yaml:1: codes", "acme.yaml:1: time", "policy.yaml: policy: gap: ", "absent.yaml: "} {
+	for i, want := range []string{"acme.yaml:1: codes", "acme.yaml:1: time", "policy.yaml:20: policies[2].gap: has at_risk 36h, open 1h, escalate 72h; want 0 < at_risk", "absent.yaml: "} {
 		if !strings.Contains(lines[i], want) {
 			t.Errorf("line %d is %q, want %q in it", i+1, lines[i], want)
 		}
@@ -94,6 +94,19 @@ func TestCheckPrintReadsBack(t *testing.T) {
 	}
 	if want, _ := LoadConfig(path); !reflect.DeepEqual(got, want) {
 		t.Errorf("printed configuration reads back differently:\n%s", stdout)
+	}
+}
+
+func TestCheckShowsSelection(t *testing.T) {
+	stdout, _, err := runCheckCommand(nil, "--policy", "default")
+	want := `default: the first that matches judges a parcel
+  articles-local  lane US-US, GB-GB, IE-IE, DE-DE, FR-FR, IT-IT, ES-ES, MX-MX, BR-BR, JP-JP, ID-ID, MY-MY, PH-PH, SG-SG, TH-TH, VN-VN
+  articles-uk     market GB
+  default         everything else
+ok: configuration, 0 carrier mappings, 1 policies
+`
+	if err != nil || stdout != want {
+		t.Errorf("error %v, have:\n%s\nwant:\n%s", err, stdout, want)
 	}
 }
 
