@@ -17,9 +17,27 @@ func (s AlertStatus) String() string { return name(alertStatusNames[:], uint8(s)
 
 // Rules of the detector, by the names that alerts carry.
 const (
-	RuleGap48h           = "gap_48h"
-	RuleGap72h           = "gap_72h"
-	RuleMilestoneMissing = "milestone_missing"
+	RuleGap48h              = "gap_48h"
+	RuleGap72h              = "gap_72h"
+	RuleMilestoneMissing    = "milestone_missing"
+	RuleStageStalled        = "stage_stalled"
+	RuleUndeliverable       = "undeliverable"
+	RuleException           = "exception"
+	RuleFirstScanUploadLate = "first_scan_upload_late"
+	RuleVirtualWarehouse    = "virtual_warehouse"
+	RuleNumberInvalid       = "number_invalid"
+	RuleChannelNotCompliant = "channel_not_compliant"
+	RuleLabelNotPlatform    = "label_not_platform"
+	RulePickupLate          = "pickup_late"
+	RuleCarrierPickupLate   = "carrier_pickup_late"
+	RuleShippedLate         = "shipped_late"
+	RuleDeliveredLate       = "delivered_late"
+	RuleStatusMismatch      = "status_mismatch"
+	RuleConfirmLate         = "confirm_late"
+	RuleLabelLate           = "label_late"
+	RuleCancelUnhandled     = "cancel_unhandled"
+	RuleFeedStale           = "feed_stale"
+	RuleLaneDisruption      = "lane_disruption"
 )
 
 // Alert is one transition of one alert: one message on parcel.alerts, one row
@@ -48,6 +66,12 @@ type Alert struct {
 	OpenedAt       int64  // log clock at its first transition to open
 	ChangedAt      int64  // log clock of this transition
 	Backfill       bool   // known only from history: recorded, not paged
+	Detail         string // which case of the rule, such as reused of number_invalid
+	Cause          string // likely cause, from a closed set (Advice explains it)
+	SilentSecs     uint32 // from the last update to ended_at, or to this transition; 0: none yet
+	Held           bool   // the carrier's feed stands still: recorded, not paged
+	Uncertain      bool   // the zone of a time behind it is not known for sure
+	Policy         string // name of the policy that called for it
 }
 
 // Status is one stage that a parcel reached: one message on parcel.status.
@@ -68,10 +92,12 @@ type Status struct {
 type ParcelRow struct {
 	ParcelID       ID
 	OpenedAt       int64 // effective time of its first fact
+	Life           uint8 // number of this life of the tracking number, from 1
 	Version        uint64
 	Deleted        bool
 	TrackingNumber string
 	Carriers       []string // in order of first event
+	Product        string   // of the carrier; empty when not known
 	ShopID         string
 	OrderID        string
 	Market         string
@@ -86,15 +112,17 @@ type ParcelRow struct {
 	LastCountry     string
 	FirstProgressAt int64
 	LastProgressAt  int64
+	FirstPhysicalAt int64     // earliest event at which the parcel was handled
 	EndMilestone    Milestone // unmapped while open
 	EndedAt         int64
 
-	OrderedAt       int64 // order facts
-	ConfirmedAt     int64
-	ReadyAt         int64
-	MarkedShippedAt int64
-	PromiseAt       int64
-	CancelledAt     int64
+	OrderedAt         int64 // order facts
+	ConfirmedAt       int64
+	ReadyAt           int64
+	MarkedShippedAt   int64
+	MarkedDeliveredAt int64
+	PromiseAt         int64
+	CancelledAt       int64
 
 	LabelAt          int64 // milestones: earliest time of each
 	AcceptedAt       int64
@@ -121,6 +149,7 @@ type ParcelRow struct {
 
 // OrderRow is the current row of one order in table orders. Times as above.
 type OrderRow struct {
+	EntityID          ID // hash of shop and order; not a column
 	OrderID           string
 	ShopID            string
 	Market            string

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,18 +19,18 @@ import (
 // MaxAlertBytes bounds the size of a message on parcel.alerts.
 const MaxAlertBytes = 64 << 10
 
-// AppendAlertJSON appends the message on parcel.alerts that says a.
+// AppendAlertJSON appends the message on parcel.alerts that says a, described by
+// alert.schema.json. An alert of an order or of a feed has no parcel_id and no
+// tracking_number.
 func AppendAlertJSON(dst []byte, a *Alert) []byte {
 	w := jsonWriter{b: dst}
-	subject := a.TrackingNumber
-	if subject == "" {
-		subject = a.OrderID
-	}
+	subject := cmp.Or(a.TrackingNumber, a.OrderID, a.Carrier)
 	w.envelope(a.AlertID, a.Version, "scantrail.alert."+a.Status.String(), subject, a.ChangedAt)
 	w.id("alert_id", a.AlertID)
 	w.id("home", a.Home)
 	w.version(a.Version)
 	w.str("rule", a.Rule)
+	w.str("detail", a.Detail)
 	w.num("level", int64(a.Level))
 	w.str("status", a.Status.String())
 	w.milestone("milestone", a.Milestone)
@@ -48,11 +49,18 @@ func AppendAlertJSON(dst []byte, a *Alert) []byte {
 	w.time("ended_at", a.EndedAt)
 	w.time("opened_at", a.OpenedAt)
 	w.time("changed_at", a.ChangedAt)
+	w.num("silent_secs", int64(a.SilentSecs))
+	w.str("cause", a.Cause)
+	w.str("action", Advice(a.Rule, a.Detail, a.Cause))
 	w.bool("backfill", a.Backfill)
+	w.bool("held", a.Held)
+	w.bool("uncertain", a.Uncertain)
+	w.str("policy", a.Policy)
 	return w.end()
 }
 
-// AppendStatusJSON appends the message on parcel.status that says s.
+// AppendStatusJSON appends the message on parcel.status that says s, described
+// by status.schema.json.
 func AppendStatusJSON(dst []byte, s *Status) []byte {
 	w := jsonWriter{b: dst}
 	w.envelope(s.ParcelID, s.Version, "scantrail.status."+s.Stage, s.TrackingNumber, s.ChangedAt)
@@ -174,34 +182,43 @@ func hidden(r rune) bool {
 	return r == 0x2028 || r == 0x2029 || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
-// alertJSON is the part of a message on parcel.alerts that is read back.
+// alertJSON is the part of a message on parcel.alerts that is read back: all
+// that Alert holds. The action is made of its fields and is not.
 type alertJSON struct {
-	SpecVersion string `json:"specversion"`
-	Data        *struct {
-		AlertID        ID     `json:"alert_id"`
-		Home           ID     `json:"home"`
-		Version        string `json:"version"`
-		Rule           string `json:"rule"`
-		Level          uint8  `json:"level"`
-		Status         string `json:"status"`
-		Milestone      string `json:"milestone"`
-		Stage          string `json:"stage"`
-		ParcelID       ID     `json:"parcel_id"`
-		TrackingNumber string `json:"tracking_number"`
-		Carrier        string `json:"carrier"`
-		ShopID         string `json:"shop_id"`
-		OrderID        string `json:"order_id"`
-		Market         string `json:"market"`
-		Origin         string `json:"origin"`
-		Destination    string `json:"destination"`
-		Facility       string `json:"facility"`
-		Country        string `json:"country"`
-		AnchorAt       string `json:"anchor_at"`
-		EndedAt        string `json:"ended_at"`
-		OpenedAt       string `json:"opened_at"`
-		ChangedAt      string `json:"changed_at"`
-		Backfill       bool   `json:"backfill"`
-	} `json:"data"`
+	SpecVersion string     `json:"specversion"`
+	Data        *alertData `json:"data"`
+}
+
+type alertData struct {
+	AlertID        ID     `json:"alert_id"`
+	Home           ID     `json:"home"`
+	Version        string `json:"version"`
+	Rule           string `json:"rule"`
+	Detail         string `json:"detail"`
+	Level          uint8  `json:"level"`
+	Status         string `json:"status"`
+	Milestone      string `json:"milestone"`
+	Stage          string `json:"stage"`
+	ParcelID       ID     `json:"parcel_id"`
+	TrackingNumber string `json:"tracking_number"`
+	Carrier        string `json:"carrier"`
+	ShopID         string `json:"shop_id"`
+	OrderID        string `json:"order_id"`
+	Market         string `json:"market"`
+	Origin         string `json:"origin"`
+	Destination    string `json:"destination"`
+	Facility       string `json:"facility"`
+	Country        string `json:"country"`
+	AnchorAt       string `json:"anchor_at"`
+	EndedAt        string `json:"ended_at"`
+	OpenedAt       string `json:"opened_at"`
+	ChangedAt      string `json:"changed_at"`
+	SilentSecs     uint32 `json:"silent_secs"`
+	Cause          string `json:"cause"`
+	Backfill       bool   `json:"backfill"`
+	Held           bool   `json:"held"`
+	Uncertain      bool   `json:"uncertain"`
+	Policy         string `json:"policy"`
 }
 
 // ParseAlertJSON reads a message of parcel.alerts into a. Fields that a newer
@@ -217,14 +234,18 @@ func ParseAlertJSON(b []byte, a *Alert) error {
 	if m.SpecVersion != "1.0" || m.Data == nil {
 		return errors.New("alert: not a CloudEvent 1.0 with data")
 	}
-	d := m.Data
+	return m.Data.alert(a)
+}
+
+// alert sets a to what d says.
+func (d *alertData) alert(a *Alert) (err error) {
 	*a = Alert{
 		AlertID: d.AlertID, Home: d.Home, Rule: d.Rule, Level: d.Level, ParcelID: d.ParcelID,
 		TrackingNumber: d.TrackingNumber, Carrier: d.Carrier, ShopID: d.ShopID, OrderID: d.OrderID,
 		Market: d.Market, Origin: d.Origin, Destination: d.Destination, Facility: d.Facility,
-		Country: d.Country, Backfill: d.Backfill,
+		Country: d.Country, Detail: d.Detail, Cause: d.Cause, SilentSecs: d.SilentSecs,
+		Backfill: d.Backfill, Held: d.Held, Uncertain: d.Uncertain, Policy: d.Policy,
 	}
-	var err error
 	if a.AlertID == (ID{}) {
 		return errors.New("alert: data.alert_id is missing")
 	}

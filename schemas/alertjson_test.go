@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,6 +30,8 @@ func anyAlert(t *rapid.T) Alert {
 		Facility: text.Draw(t, "facility"), Country: text.Draw(t, "country"),
 		AnchorAt: when.Draw(t, "anchor"), EndedAt: when.Draw(t, "ended"), OpenedAt: when.Draw(t, "opened"),
 		ChangedAt: when.Draw(t, "changed"), Backfill: rapid.Bool().Draw(t, "backfill"),
+		Detail: text.Draw(t, "detail"), Cause: text.Draw(t, "cause"), SilentSecs: rapid.Uint32().Draw(t, "silent"),
+		Held: rapid.Bool().Draw(t, "held"), Uncertain: rapid.Bool().Draw(t, "uncertain"), Policy: text.Draw(t, "policy"),
 	}
 }
 
@@ -51,13 +54,15 @@ func TestAlertJSONRoundTrip(t *testing.T) {
 
 func TestAlertJSON(t *testing.T) {
 	a := Alert{AlertID: ID{1}, Home: ID{2}, Version: 1 << 60, Rule: RuleGap48h, Level: 1, Status: AlertOpen,
-		Stage: ExportCleared, TrackingNumber: "LX000000175CN", Facility: "<b>\"\u2028\u202e\x00\xff", AnchorAt: 1790812353000, ChangedAt: 1790985153000}
+		Stage: ExportCleared, TrackingNumber: "LX000000175CN", Facility: "<b>\"\u2028\u202e\x00\xff", AnchorAt: 1790812353000, ChangedAt: 1790985153000,
+		SilentSecs: 172800, Cause: "feed", Held: true, Policy: "default"}
 	got := string(AppendAlertJSON(nil, &a))
 	want := `{"specversion":"1.0","id":"01000000-0000-0000-0000-000000000000:1152921504606846976","source":"scantrail",` +
 		`"type":"scantrail.alert.open","subject":"LX000000175CN","time":"2026-10-02T23:52:33.000Z","datacontenttype":"application/json",` +
 		`"data":{"alert_id":"01000000-0000-0000-0000-000000000000","home":"02000000-0000-0000-0000-000000000000","version":"1152921504606846976",` +
 		`"rule":"gap_48h","level":1,"status":"open","stage":"export_cleared","tracking_number":"LX000000175CN",` +
-		`"facility":"\u003cb\u003e\"\u2028\u202e\u0000\ufffd","anchor_at":"2026-09-30T23:52:33.000Z","changed_at":"2026-10-02T23:52:33.000Z","backfill":false}}`
+		`"facility":"\u003cb\u003e\"\u2028\u202e\u0000\ufffd","anchor_at":"2026-09-30T23:52:33.000Z","changed_at":"2026-10-02T23:52:33.000Z","silent_secs":172800,"cause":"feed","backfill":false,"held":true,"uncertain":false,"policy":"default"}}`
+	got = withoutAction(got)
 	if got != want {
 		t.Errorf("alert is\n%s, want\n%s", got, want)
 	}
@@ -69,6 +74,37 @@ func TestAlertJSON(t *testing.T) {
 		`"at":"2026-09-30T23:52:33.000Z","changed_at":"2026-09-30T23:52:34.000Z"}}`
 	if got != want {
 		t.Errorf("status is\n%s, want\n%s", got, want)
+	}
+}
+
+// withoutAction drops the advice from a message: its words have tests of their
+// own.
+func withoutAction(message string) string {
+	return regexp.MustCompile(`"action":"(\\.|[^"\\])*",`).ReplaceAllString(message, "")
+}
+
+// Alerts of an order or of a feed name no parcel: their home is the entity, and
+// the message is about the order or the carrier.
+func TestAlertJSONWithoutParcel(t *testing.T) {
+	for want, a := range map[string]Alert{
+		"SO-1": {AlertID: ID{1}, Home: ID{2}, Rule: RuleConfirmLate, Status: AlertOpen, OrderID: "SO-1", ShopID: "shop-1", ChangedAt: 1},
+		"usps": {AlertID: ID{1}, Home: ID{3}, Rule: RuleFeedStale, Status: AlertOpen, Carrier: "usps", ChangedAt: 1},
+	} {
+		b := AppendAlertJSON(nil, &a)
+		var m struct {
+			Subject string                     `json:"subject"`
+			Data    map[string]json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal(b, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Subject != want || m.Data["parcel_id"] != nil || m.Data["tracking_number"] != nil {
+			t.Errorf("message is %s, want one about %s that names no parcel", b, want)
+		}
+		var got Alert
+		if err := ParseAlertJSON(b, &got); err != nil || got != a {
+			t.Errorf("%v: read back\n%+v, want\n%+v", err, got, a)
+		}
 	}
 }
 

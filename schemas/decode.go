@@ -12,11 +12,13 @@ import (
 // writes that topic, so it means a foreign writer or a newer version.
 var ErrRecord = errors.New("value of parcel.events is not a scantrail.v1.Record")
 
-// field is one decoded field: n for varints, b for length-delimited ones.
+// field is one decoded field: n for varints, b for length-delimited ones. A
+// body sets err where its contents are beyond a limit.
 type field struct {
 	num protowire.Number
 	n   uint64
 	b   []byte
+	err error
 }
 
 func (f *field) str() string { return unsafe.String(unsafe.SliceData(f.b), len(f.b)) }
@@ -53,47 +55,64 @@ func (f *field) next(b []byte) ([]byte, error) {
 // skipped; a Record without a known body has KindNone, so that an older
 // version can step over what a newer one wrote.
 func (r *Record) Decode(b []byte) error {
-	r.Kind, r.Forwarded = KindNone, false
+	r.Kind, r.Forwarded, r.Home = KindNone, false, ""
 	var f field
 	for len(b) > 0 {
 		var err error
 		if b, err = f.next(b); err != nil {
 			return err
 		}
-		switch Kind(f.num) {
-		case KindEvent:
-			r.Event = Event{}
-			err = r.Event.decode(f.b)
-		case KindOrder:
-			r.Order = OrderFact{TrackingNumbers: r.Order.TrackingNumbers[:0]}
-			err = decodeBody(f.b, &r.Order)
-		case KindAlias:
-			r.Alias = Alias{}
-			err = decodeBody(f.b, &r.Alias)
-		case KindTick:
-			r.Tick = Tick{Stalled: r.Tick.Stalled[:0]}
-			err = decodeBody(f.b, &r.Tick)
-		case KindRange:
-			r.Range = Range{}
-			err = decodeBody(f.b, &r.Range)
-		case KindControl:
-			r.Control = Control{}
-			err = decodeBody(f.b, &r.Control)
-		case KindVoid:
-			r.Void = Void{}
-			err = decodeBody(f.b, &r.Void)
-		case 15:
+		switch {
+		case f.num <= protowire.Number(lastKind):
+			if err := r.decodeBody(Kind(f.num), f.b); err != nil {
+				return fmt.Errorf("field %d: %w", f.num, err)
+			}
+			r.Kind = Kind(f.num)
+		case f.num == 14:
+			r.Home = f.str()
+		case f.num == 15:
 			r.Forwarded = f.n != 0
-			continue
-		default:
-			continue
 		}
-		if err != nil {
-			return fmt.Errorf("field %d: %w", f.num, err)
-		}
-		r.Kind = Kind(f.num)
 	}
 	return nil
+}
+
+// lastKind is the highest Kind.
+const lastKind = KindFeed
+
+func (r *Record) decodeBody(k Kind, b []byte) error {
+	switch k {
+	case KindEvent:
+		r.Event = Event{}
+		return r.Event.decode(b)
+	case KindOrder:
+		r.Order = OrderFact{TrackingNumbers: r.Order.TrackingNumbers[:0]}
+		return r.Order.decode(b)
+	case KindAlias:
+		r.Alias = Alias{}
+		return decodeBody(b, &r.Alias)
+	case KindTick:
+		r.Tick = Tick{Stalled: r.Tick.Stalled[:0]}
+		return decodeBody(b, &r.Tick)
+	case KindRange:
+		r.Range = Range{}
+		return decodeBody(b, &r.Range)
+	case KindControl:
+		r.Control = Control{}
+		return decodeBody(b, &r.Control)
+	case KindVoid:
+		r.Void = Void{}
+		return decodeBody(b, &r.Void)
+	case KindHandover:
+		r.Handover = Handover{Alerts: r.Handover.Alerts[:0]}
+		return decodeBody(b, &r.Handover)
+	case KindRebuild:
+		r.Rebuild = Rebuild{}
+		return decodeBody(b, &r.Rebuild)
+	default:
+		r.Feed = Feed{}
+		return decodeBody(b, &r.Feed)
+	}
 }
 
 // body is a message that takes its fields one by one.
@@ -105,7 +124,9 @@ func decodeBody(b []byte, into body) (err error) {
 		if b, err = f.next(b); err != nil {
 			return err
 		}
-		into.set(&f)
+		if into.set(&f); f.err != nil {
+			return f.err
+		}
 	}
 	return nil
 }
@@ -217,6 +238,20 @@ func (e *Event) setTail(f *field) {
 	}
 }
 
+// decode is decodeBody without the interface, as for events.
+func (o *OrderFact) decode(b []byte) (err error) {
+	var f field
+	for len(b) > 0 {
+		if b, err = f.next(b); err != nil {
+			return err
+		}
+		if o.set(&f); f.err != nil {
+			return f.err
+		}
+	}
+	return nil
+}
+
 func (o *OrderFact) set(f *field) {
 	switch f.num {
 	case 1:
@@ -234,6 +269,10 @@ func (o *OrderFact) set(f *field) {
 	case 7:
 		o.Carrier = f.str()
 	case 8:
+		if len(o.TrackingNumbers) >= MaxOrderNumbers {
+			f.refuse("more than %d tracking numbers", MaxOrderNumbers)
+			return
+		}
 		o.TrackingNumbers = append(o.TrackingNumbers, f.str())
 	case 9:
 		o.LabelSource = f.str()
@@ -286,6 +325,10 @@ func (t *Tick) set(f *field) {
 	case 2:
 		t.ForwardedThrough = int64(f.n)
 	case 3:
+		if len(t.Stalled) >= maxStalled {
+			f.refuse("more than %d partitions", maxStalled)
+			return
+		}
 		t.Stalled = append(t.Stalled, f.str())
 	}
 }
@@ -319,6 +362,10 @@ func (c *Control) set(f *field) {
 		c.Number = uint32(f.n)
 	case 2:
 		c.Policy = f.str()
+	case 3:
+		c.Generation = uint32(f.n)
+	case 4:
+		c.Detector = uint32(f.n)
 	}
 }
 

@@ -24,12 +24,21 @@ func (e *Encoder) Append(dst []byte, r *Record) []byte {
 		b = protowire.AppendTag(b, 1, protowire.VarintType)
 		b = protowire.AppendVarint(b, uint64(r.Control.Number))
 		b = str(b, 2, r.Control.Policy)
+		b = num(b, 3, r.Control.Generation)
+		b = num(b, 4, r.Control.Detector)
 	case KindVoid:
 		b = appendVoid(b, &r.Void)
+	case KindHandover:
+		b = appendHandover(b, &r.Handover)
+	case KindRebuild:
+		b = appendRebuild(b, &r.Rebuild)
+	case KindFeed:
+		b = appendFeed(b, &r.Feed)
 	}
 	e.body = b
 	dst = protowire.AppendTag(dst, protowire.Number(r.Kind), protowire.BytesType)
 	dst = protowire.AppendBytes(dst, b)
+	dst = str(dst, 14, r.Home)
 	return flag(dst, 15, r.Forwarded)
 }
 

@@ -157,7 +157,18 @@ func (d Direction) String() string       { return name(directionNames[:], uint8(
 func (d DirectionSource) String() string { return name(directionSourceNames[:], uint8(d)) }
 func (s TZSource) String() string        { return name(tzSourceNames[:], uint8(s)) }
 func (f Fault) String() string           { return name(faultNames[:], uint8(f)) }
-func (c NumberCheck) String() string     { return name(numberCheckNames[:], uint8(c)) }
+
+// ParseNumberCheck returns the check of a name; the empty one is unknown.
+func ParseNumberCheck(s string) (NumberCheck, error) {
+	for i, n := range numberCheckNames {
+		if n == s || s == "" {
+			return NumberCheck(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%.40q is none of unknown, valid, invalid", s)
+}
+
+func (c NumberCheck) String() string { return name(numberCheckNames[:], uint8(c)) }
 
 // Event is one canonical scan: what one carrier said about one parcel once.
 //
@@ -181,7 +192,7 @@ type Event struct {
 	Progress        bool // counts as a tracking update
 	Direction       Direction
 	DirectionSource DirectionSource
-	Reason          string // carrier's reason for an exception, normalised
+	Reason          string // carrier's reason for an exception, normalised; one of DeliveryKinds when Delivered
 	Fault           Fault
 	Leg             uint32 // 1 for the first carrier's leg; 0 when unknown
 	Rule            string // what decided the milestone: "code:PU", "text:3", "lexicon:en:...", "none"

@@ -11,15 +11,28 @@ const (
 	DeadLettersTopic = "scans.dead-letter"
 )
 
-// Consumer groups of the three roles.
+// Consumer groups of the roles.
 const (
 	IngestGroup   = "scantrail-ingest"
 	DetectorGroup = "scantrail-detector"
 	SinkGroup     = "scantrail-sink"
+	RawGroup      = "scantrail-raw" // only where raw records are copied to ClickHouse
 )
 
 // CarrierHeader is the record header that overrides the carrier of a raw topic.
 const CarrierHeader = "carrier"
+
+// IsCarrierName reports whether the value of a CarrierHeader is fit to be a
+// carrier's name: 1 to 64 of a-z, 0-9, underscore and dash. Another value is not
+// believed.
+func IsCarrierName(b []byte) bool {
+	for _, c := range b {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(b) > 0 && len(b) <= 64
+}
 
 // RangeSpan is the number of offsets that one row of the ledgers `blocks` and
 // `ranges` accounts for: rows are keyed by multiples of it.
@@ -35,14 +48,17 @@ const MaxFacts = 256
 type Kind uint8
 
 const (
-	KindNone    Kind = 0
-	KindEvent   Kind = 1
-	KindOrder   Kind = 2
-	KindAlias   Kind = 3
-	KindTick    Kind = 4
-	KindRange   Kind = 5
-	KindControl Kind = 6
-	KindVoid    Kind = 7
+	KindNone     Kind = 0
+	KindEvent    Kind = 1
+	KindOrder    Kind = 2
+	KindAlias    Kind = 3
+	KindTick     Kind = 4
+	KindRange    Kind = 5
+	KindControl  Kind = 6
+	KindVoid     Kind = 7
+	KindHandover Kind = 8
+	KindRebuild  Kind = 9
+	KindFeed     Kind = 10
 )
 
 // Record is one value of parcel.events. Kind says which body is set. A Record
@@ -50,7 +66,8 @@ const (
 // decoded buffer.
 type Record struct {
 	Kind      Kind
-	Forwarded bool // a copy that the detector sent from another partition
+	Forwarded bool   // a copy that the detector sent from another partition
+	Home      string // on copies: the number of the parcel that this copy is for; the body keeps its own number
 	Event     Event
 	Order     OrderFact
 	Alias     Alias
@@ -58,6 +75,9 @@ type Record struct {
 	Range     Range
 	Control   Control
 	Void      Void
+	Handover  Handover
+	Rebuild   Rebuild
+	Feed      Feed
 }
 
 // Alias says that two numbers name one parcel.
@@ -89,11 +109,59 @@ type Range struct {
 	Empty       int64 // readable records that hold no event
 }
 
-// Control switches the policy in its partition.
+// Control switches the policies, and what else all owners of a partition must
+// switch at the same offset.
 type Control struct {
-	Number uint32 // rises; a number not above the last is ignored
-	Policy string // whole policy file, YAML
+	Number     uint32 // rises; a number not above the last is ignored
+	Policy     string // whole policy document, YAML
+	Generation uint32 // row versions are of at least this generation from here on; 0: as before
+	Detector   uint32 // version of the detector's rules that the partition needs; an older program stops there
 }
+
+// Handover carries what was published about a parcel to its new home, after its
+// facts: the numbers were found to name one parcel.
+type Handover struct {
+	TrackingNumber string // of the old home
+	Stages         uint8  // of parcel.status, published already
+	BadNumber      bool   // a scan's number failed its check
+	Alerts         []HandedAlert
+}
+
+// HandedAlert is the state of one alert at a hand-over. Times are Unix seconds.
+type HandedAlert struct {
+	Family         uint8
+	Status         AlertStatus
+	Level          uint8
+	Backfill       bool
+	TrackingNumber string // in the alert's id
+	Anchor         uint32
+	Ended          uint32
+	Opened         uint32
+}
+
+// Rebuild answers a parcel or order that had been evicted and was heard of again: State
+// is what ClickHouse keeps of it, empty when it knows nothing.
+type Rebuild struct {
+	EntityID ID
+	Ask      int64 // offset of the record that asked
+	State    []byte
+}
+
+// Feed says that events of a carrier came in: one record for each minute, source
+// topic and ingest process. Times are Unix milliseconds.
+type Feed struct {
+	Carrier string
+	Topic   string
+	First   int64 // receptions in this minute
+	Last    int64
+	Events  int64
+	MaxLag  int64 // longest time between an event and its reception, milliseconds
+}
+
+// FeedKey is the Kafka key of a carrier's Feed records in parcel.events, and
+// stands for its number in alerts. It cannot collide with a tracking number,
+// which has no colon, nor with an order's key.
+func FeedKey(carrier string) string { return "feed:" + carrier }
 
 // Void withdraws an event that the carrier has declared wrong. Which one is said
 // twice: a declaration repeats the raw fields of the event, so that they give
@@ -109,6 +177,9 @@ type Void struct {
 	At             int64 // when it was declared; 0 when not stated
 	ReceivedAt     int64
 }
+
+// MaxGeneration is the highest generation that a version has room for.
+const MaxGeneration = 1<<12 - 1
 
 // Version packs what makes a row newer than another of the same key: the
 // generation (12 bits), the offset in parcel.events that caused it (44 bits)

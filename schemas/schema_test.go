@@ -50,7 +50,8 @@ func bodies(r *Record) map[Kind]reflect.Value {
 		KindEvent: reflect.ValueOf(&r.Event).Elem(), KindOrder: reflect.ValueOf(&r.Order).Elem(),
 		KindAlias: reflect.ValueOf(&r.Alias).Elem(), KindTick: reflect.ValueOf(&r.Tick).Elem(),
 		KindRange: reflect.ValueOf(&r.Range).Elem(), KindControl: reflect.ValueOf(&r.Control).Elem(),
-		KindVoid: reflect.ValueOf(&r.Void).Elem(),
+		KindVoid: reflect.ValueOf(&r.Void).Elem(), KindHandover: reflect.ValueOf(&r.Handover).Elem(),
+		KindRebuild: reflect.ValueOf(&r.Rebuild).Elem(), KindFeed: reflect.ValueOf(&r.Feed).Elem(),
 	}
 }
 
@@ -68,25 +69,39 @@ func TestProtoAndGoHaveTheSameFields(t *testing.T) {
 			t.Errorf("event.proto: body %s = %d has no Kind", f.Name(), f.Number())
 			continue
 		}
-		var names []string
-		for j := range body.NumField() {
-			names = append(names, snake(body.Type().Field(j).Name))
-		}
-		var protoNames []string
-		for j := range f.Message().Fields().Len() {
-			protoNames = append(protoNames, string(f.Message().Fields().Get(j).Name()))
-		}
-		slices.Sort(names)
-		slices.Sort(protoNames)
-		if !slices.Equal(names, protoNames) {
-			t.Errorf("%s:\nGo    %v\nproto %v", f.Message().Name(), names, protoNames)
-		}
-		if got := body.Type().Name(); got != string(f.Message().Name()) {
-			t.Errorf("body %s is message %s, Go type %s", f.Name(), f.Message().Name(), got)
+		sameMessage(t, body.Type(), f.Message())
+	}
+	if n := desc.Fields().Len(); n != len(all)+2 {
+		t.Errorf("Record has %d fields, the codec knows the bodies, home and forwarded", n)
+	}
+}
+
+// sameMessage compares the names of the fields of a body, and of the messages
+// in it.
+func sameMessage(t *testing.T, body reflect.Type, message protoreflect.MessageDescriptor) {
+	t.Helper()
+	var names, protoNames []string
+	for j := range body.NumField() {
+		names = append(names, snake(body.Field(j).Name))
+	}
+	for j := range message.Fields().Len() {
+		f := message.Fields().Get(j)
+		protoNames = append(protoNames, string(f.Name()))
+		if f.Kind() == protoreflect.MessageKind {
+			for k := range body.NumField() {
+				if snake(body.Field(k).Name) == string(f.Name()) {
+					sameMessage(t, body.Field(k).Type.Elem(), f.Message())
+				}
+			}
 		}
 	}
-	if n := desc.Fields().Len(); n != len(all)+1 {
-		t.Errorf("Record has %d fields, the codec knows the bodies and forwarded", n)
+	slices.Sort(names)
+	slices.Sort(protoNames)
+	if !slices.Equal(names, protoNames) {
+		t.Errorf("%s:\nGo    %v\nproto %v", message.Name(), names, protoNames)
+	}
+	if got := body.Name(); got != string(message.Name()) {
+		t.Errorf("message %s is Go type %s", message.Name(), got)
 	}
 }
 
@@ -121,11 +136,17 @@ func TestEnumsHaveTheSameNames(t *testing.T) {
 // that are UTF-8 among them, as event.proto demands.
 func drawRecord(t *rapid.T, kind Kind) *Record {
 	r := &Record{Kind: kind, Forwarded: rapid.Bool().Draw(t, "forwarded")}
-	body := bodies(r)[kind]
+	if r.Forwarded {
+		r.Home = rapid.String().Draw(t, "home")
+	}
+	drawBody(t, bodies(r)[kind])
+	return r
+}
+
+func drawBody(t *rapid.T, body reflect.Value) {
 	for i := range body.NumField() {
 		drawField(t, body.Field(i), body.Type().Field(i).Name)
 	}
-	return r
 }
 
 func drawField(t *rapid.T, f reflect.Value, name string) {
@@ -135,6 +156,15 @@ func drawField(t *rapid.T, f reflect.Value, name string) {
 	case *[]string:
 		if names := rapid.SliceOfN(rapid.String(), 0, 4).Draw(t, name); len(names) > 0 {
 			*dst = names
+		}
+	case *[]byte:
+		if b := rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, name); len(b) > 0 {
+			*dst = b
+		}
+	case *[]HandedAlert:
+		for range rapid.IntRange(0, 3).Draw(t, name) {
+			*dst = append(*dst, HandedAlert{})
+			drawBody(t, reflect.ValueOf(&(*dst)[len(*dst)-1]).Elem())
 		}
 	case *TZSource:
 		*dst = TZSource(rapid.IntRange(0, len(tzSourceNames)-1).Draw(t, name))
@@ -172,14 +202,18 @@ func toProto(desc protoreflect.MessageDescriptor, r *Record) *dynamicpb.Message 
 	if r.Forwarded {
 		m.Set(desc.Fields().ByName("forwarded"), protoreflect.ValueOfBool(true))
 	}
-	field := desc.Fields().ByNumber(protoreflect.FieldNumber(r.Kind))
-	inner := m.Mutable(field).Message()
-	body := bodies(r)[r.Kind]
-	for i := range body.NumField() {
-		f := field.Message().Fields().ByName(protoreflect.Name(snake(body.Type().Field(i).Name)))
-		setProto(inner, f, body.Field(i))
+	if r.Home != "" {
+		m.Set(desc.Fields().ByName("home"), protoreflect.ValueOfString(r.Home))
 	}
+	field := desc.Fields().ByNumber(protoreflect.FieldNumber(r.Kind))
+	setMessage(m.Mutable(field).Message(), bodies(r)[r.Kind])
 	return m
+}
+
+func setMessage(m protoreflect.Message, body reflect.Value) {
+	for i := range body.NumField() {
+		setProto(m, m.Descriptor().Fields().ByName(protoreflect.Name(snake(body.Type().Field(i).Name))), body.Field(i))
+	}
 }
 
 func setProto(m protoreflect.Message, f protoreflect.FieldDescriptor, v reflect.Value) {
@@ -192,6 +226,16 @@ func setProto(m protoreflect.Message, f protoreflect.FieldDescriptor, v reflect.
 	case []string:
 		for _, s := range x {
 			m.Mutable(f).List().Append(protoreflect.ValueOfString(s))
+		}
+		return
+	case []HandedAlert:
+		for i := range x {
+			setMessage(m.Mutable(f).List().AppendMutable().Message(), reflect.ValueOf(&x[i]).Elem())
+		}
+		return
+	case []byte:
+		if len(x) > 0 {
+			m.Set(f, protoreflect.ValueOfBytes(x))
 		}
 		return
 	}
@@ -218,7 +262,7 @@ func setProto(m protoreflect.Message, f protoreflect.FieldDescriptor, v reflect.
 
 func TestCodecIsProtobuf(t *testing.T) {
 	desc := recordDescriptor(t)
-	for kind := KindEvent; kind <= KindVoid; kind++ {
+	for kind := KindEvent; kind <= lastKind; kind++ {
 		t.Run(string(desc.Fields().ByNumber(protoreflect.FieldNumber(kind)).Name()), func(t *testing.T) {
 			var enc Encoder
 			var got Record
@@ -254,16 +298,16 @@ func TestCodecIsProtobuf(t *testing.T) {
 
 // sameRecord compares what a kind uses: a reused Record keeps older bodies.
 func sameRecord(a, b *Record) bool {
-	if a.Kind != b.Kind || a.Forwarded != b.Forwarded || a.Kind == KindNone {
-		return a.Kind == b.Kind && a.Forwarded == b.Forwarded
+	if a.Kind != b.Kind || a.Forwarded != b.Forwarded || a.Home != b.Home || a.Kind == KindNone {
+		return a.Kind == b.Kind && a.Forwarded == b.Forwarded && a.Home == b.Home
 	}
 	x, y := bodies(a)[a.Kind], bodies(b)[b.Kind]
 	for i := range x.NumField() {
-		if s, ok := x.Field(i).Interface().([]string); ok {
-			if !slices.Equal(s, y.Field(i).Interface().([]string)) {
-				return false
-			}
-		} else if x.Field(i).Interface() != y.Field(i).Interface() {
+		f, g := x.Field(i), y.Field(i)
+		if f.Kind() == reflect.Slice && f.Len() == 0 && g.Len() == 0 {
+			continue // nil or empty
+		}
+		if !reflect.DeepEqual(f.Interface(), g.Interface()) {
 			return false
 		}
 	}
@@ -274,8 +318,9 @@ func sameRecord(a, b *Record) bool {
 // older one.
 func TestDecodeSkipsUnknownFields(t *testing.T) {
 	// Fields 900 and 901: a varint, a group-free length-delimited value, and
-	// both fixed widths.
+	// both fixed widths; 257 is no 1.
 	unknown := []byte{
+		0x8a, 0x10, 0x00, // 257: ""
 		0xa0, 0x38, 0x2a, // 900: varint 42
 		0xaa, 0x38, 0x03, 'n', 'e', 'w', // 901: "new"
 		0xb1, 0x38, 1, 2, 3, 4, 5, 6, 7, 8, // 902: fixed64
@@ -284,7 +329,7 @@ func TestDecodeSkipsUnknownFields(t *testing.T) {
 	desc := recordDescriptor(t)
 	var got Record
 	rapid.Check(t, func(t *rapid.T) {
-		want := drawRecord(t, Kind(rapid.IntRange(int(KindEvent), int(KindVoid)).Draw(t, "kind")))
+		want := drawRecord(t, Kind(rapid.IntRange(int(KindEvent), int(lastKind)).Draw(t, "kind")))
 		m := toProto(desc, want)
 		m.SetUnknown(unknown)
 		m.Mutable(desc.Fields().ByNumber(protoreflect.FieldNumber(want.Kind))).Message().SetUnknown(unknown)
