@@ -3,6 +3,7 @@ package detector
 import (
 	"cmp"
 	"encoding/binary"
+	"slices"
 	"strconv"
 
 	"scantrail/schemas"
@@ -13,26 +14,15 @@ import (
 // anchor, so that nothing that happens to the parcel later renames its alerts.
 func AlertID(family, trackingNumber string, anchor int64) schemas.ID {
 	b := make([]byte, 0, 96)
-	return alertID(b, family, trackingNumber, anchor)
+	return alertID(b, family, []byte(trackingNumber), anchor)
 }
 
 // alertID hashes the three parts as lines.
-func alertID(b []byte, family, trackingNumber string, anchor int64) schemas.ID {
+func alertID(b []byte, family string, trackingNumber []byte, anchor int64) schemas.ID {
 	b = append(append(b, family...), '\n')
 	b = append(append(b, trackingNumber...), '\n')
 	return schemas.Hash(strconv.AppendInt(b, anchor, 10))
 }
-
-// familyNames spells the families in alert ids.
-var familyNames = func() (t [256]string) {
-	t[gapFamily] = "gap"
-	for _, m := range schemas.Milestones() {
-		if m != schemas.Unmapped {
-			t[m] = schemas.RuleMilestoneMissing + ":" + m.String()
-		}
-	}
-	return t
-}()
 
 // known is an alert that was published. Alerts are kept with their parcel, by
 // family and anchor; one that never opened is forgotten once withdrawn.
@@ -42,15 +32,16 @@ type known struct {
 	backfill bool
 }
 
-// knownBytes is the size of the encoding: family, state, anchor, end, opened.
-const knownBytes = 14
+// knownBytes is the size of the encoding: family, state, number, anchor, end,
+// opened.
+const knownBytes = 15
 
 func appendKnown(b []byte, k *known) []byte {
 	state := uint8(k.status) | k.level<<3
 	if k.backfill {
 		state |= 1 << 5
 	}
-	b = append(b, byte(k.family), state)
+	b = append(b, byte(k.family), state, k.num)
 	b = binary.LittleEndian.AppendUint32(b, k.anchor)
 	b = binary.LittleEndian.AppendUint32(b, k.ended)
 	return binary.LittleEndian.AppendUint32(b, k.opened)
@@ -60,10 +51,10 @@ func readKnown(b []byte, dst []known) []known {
 	for ; len(b) >= knownBytes; b = b[knownBytes:] {
 		dst = append(dst, known{
 			wanted: wanted{
-				family: family(b[0]), status: schemas.AlertStatus(b[1] & 7), level: b[1] >> 3 & 3,
-				anchor: binary.LittleEndian.Uint32(b[2:]), ended: binary.LittleEndian.Uint32(b[6:]),
+				family: family(b[0]), status: schemas.AlertStatus(b[1] & 7), level: b[1] >> 3 & 3, num: b[2],
+				anchor: binary.LittleEndian.Uint32(b[3:]), ended: binary.LittleEndian.Uint32(b[7:]),
 			},
-			opened:   binary.LittleEndian.Uint32(b[10:]),
+			opened:   binary.LittleEndian.Uint32(b[11:]),
 			backfill: b[1]>>5&1 != 0,
 		})
 	}
@@ -72,10 +63,10 @@ func readKnown(b []byte, dst []known) []known {
 
 // validKnown reports whether the alerts can be those of a parcel: in order, and
 // in states that exist.
-func validKnown(ks []known) bool {
+func validKnown(ks []known, links int) bool {
 	for i := range ks {
 		k := &ks[i]
-		if k.status < schemas.AlertAtRisk || k.status > schemas.AlertWithdrawn || familyNames[k.family] == "" {
+		if int(k.num) > links || k.status < schemas.AlertAtRisk || k.status > schemas.AlertWithdrawn || familyNames[k.family] == "" {
 			return false
 		}
 		if i > 0 && compareWanted(&ks[i-1].wanted, &k.wanted) >= 0 {
@@ -89,18 +80,21 @@ func compareWanted(a, b *wanted) int {
 	if a.family != b.family {
 		return cmp.Compare(a.family, b.family)
 	}
-	return cmp.Compare(a.anchor, b.anchor)
+	if a.anchor != b.anchor {
+		return cmp.Compare(a.anchor, b.anchor)
+	}
+	return cmp.Compare(a.num, b.num)
 }
 
-// settle compares what the verdict calls for with what is known of p, publishes
+// settle compares what the verdict calls for with what is known of e, publishes
 // the transitions and keeps the result. news says that not the clock alone
 // brought them about. It reports whether there were any.
-func (m *Machine) settle(p *parcel, facts []fact, news bool, out *Output) bool {
+func (m *Machine) settle(e *entity, lives []life, news bool, out *Output) bool {
 	want := m.verdict.wanted
-	if p.alerts == 0 && len(want) == 0 {
+	if e.alerts == 0 && len(want) == 0 {
 		return false
 	}
-	m.known = readKnown(m.sections(p).alerts, m.known[:0])
+	m.known = readKnown(m.sections(e).alerts, m.known[:0])
 	m.next = m.next[:0]
 	has, changed := m.known, false
 	for len(has) > 0 || len(want) > 0 {
@@ -117,26 +111,26 @@ func (m *Machine) settle(p *parcel, facts []fact, news bool, out *Output) bool {
 			was, has = has[0], has[1:]
 		}
 		if order >= 0 {
-			k, want = m.supported(&was, &want[0], facts, news), want[1:]
+			k, want = m.supported(e, &was, &want[0], lives, news), want[1:]
 		} else {
 			k = withdrawn(&was)
 		}
 		if k != was {
 			changed = true
-			m.publish(p, &k, facts, out)
+			m.publish(e, &k, lives, out)
 		}
 		if k.status != schemas.AlertWithdrawn || k.opened != 0 {
 			m.next = append(m.next, k)
 		}
 	}
 	if changed {
-		m.keep(p)
+		m.keep(e)
 	}
 	return changed
 }
 
 // supported returns the state of an alert that the facts call for.
-func (m *Machine) supported(was *known, w *wanted, facts []fact, news bool) known {
+func (m *Machine) supported(e *entity, was *known, w *wanted, lives []life, news bool) known {
 	k := *was
 	k.wanted = *w
 	if k == *was {
@@ -145,12 +139,12 @@ func (m *Machine) supported(was *known, w *wanted, facts []fact, news bool) know
 	switch w.status {
 	case schemas.AlertOpen, schemas.AlertEscalated:
 		if k.opened == 0 {
-			k.opened = m.now()
+			k.opened = m.nowOf(e)
 		}
-		k.backfill = news && historic(facts, w.anchor)
+		k.backfill = news && historic(lives, w.anchor)
 	case schemas.AlertResolved:
 		if was.status < schemas.AlertOpen { // first known after its end
-			k.backfill = historic(facts, w.anchor) && historic(facts, w.ended)
+			k.backfill = historic(lives, w.anchor) && historic(lives, w.ended)
 		}
 	}
 	return k
@@ -166,14 +160,28 @@ func withdrawn(was *known) known {
 }
 
 // historic reports whether all that was known of second sec lay in the topic
-// before Scantrail first read it.
-func historic(facts []fact, sec uint32) bool {
-	for i := range facts {
-		if facts[i].sec == sec && facts[i].flags&factBackfill == 0 {
-			return false
+// before Scantrail first read it, or was imported.
+func historic(lives []life, sec uint32) bool {
+	any := false
+	for i := range lives {
+		for k := range lives[i].facts {
+			if f := &lives[i].facts[k]; f.sec == sec {
+				any = true
+				if f.flags&factBackfill == 0 {
+					return false
+				}
+			}
+		}
+		for k := range lives[i].main {
+			if f := &lives[i].main[k]; f.at == sec || f.promise == sec {
+				any = true
+				if !f.backfill {
+					return false
+				}
+			}
 		}
 	}
-	return true
+	return any
 }
 
 // maxKnown bounds the alerts kept of one parcel: twice what its facts can
@@ -181,7 +189,7 @@ func historic(facts []fact, sec uint32) bool {
 // room, those of the earliest anchors first.
 const maxKnown = 2 * MaxFacts
 
-func (m *Machine) keep(p *parcel) {
+func (m *Machine) keep(p *entity) {
 	for i := 0; i < len(m.next) && len(m.next) > maxKnown; {
 		if m.next[i].status == schemas.AlertWithdrawn {
 			m.next = append(m.next[:i], m.next[i+1:]...)
@@ -211,37 +219,77 @@ func (m *Machine) nextVersion() uint64 {
 }
 
 // publish appends the transition to k's state.
-func (m *Machine) publish(p *parcel, k *known, facts []fact, out *Output) {
-	s := m.sections(p)
-	o := m.ordered(s.orders)
-	l := m.laneOf(s.orders, facts)
-	number := out.text.of(s.number)
-	ctx := contextAt(facts, k.anchor)
-	if k.family != gapFamily {
-		ctx.fact = contextAt(facts, 1<<32-1).fact
+func (m *Machine) publish(e *entity, k *known, lives []life, out *Output) {
+	rule, detail := k.family.rule(k.level)
+	a := schemas.Alert{
+		Home: e.id, Version: m.nextVersion(), Rule: rule, Detail: detail, Level: k.level, Status: k.status,
+		Milestone: k.family.missing(), AnchorAt: millis(k.anchor), EndedAt: millis(k.ended), OpenedAt: millis(k.opened),
+		ChangedAt: millis(m.nowOf(e)), Backfill: k.backfill,
 	}
-	at := &m.places.list[ctx.fact.place]
-	m.buf = m.buf[:0]
-	out.Alerts = append(out.Alerts, schemas.Alert{
-		AlertID: alertID(m.buf, familyNames[k.family], number, int64(k.anchor)), Home: p.id, Version: m.nextVersion(),
-		Rule: k.rule(), Level: k.level, Status: k.status, Milestone: schemas.Milestone(k.family), Stage: ctx.stage,
-		ParcelID: p.id, TrackingNumber: number,
-		Carrier: at.carrier, Facility: at.facility, Country: countryName(at.country),
-		ShopID: m.texts.list[o.shop], OrderID: out.text.of(o.orderID), Market: countryName(o.market),
-		Origin: countryName(l.origin()), Destination: countryName(l.destination()),
-		AnchorAt: millis(k.anchor), EndedAt: millis(k.ended), OpenedAt: millis(k.opened),
-		ChangedAt: millis(m.now()), Backfill: k.backfill,
-	})
+	if r := m.policies[e.policy]; r != nil {
+		a.Policy = r.policy.Name
+	}
+	var o summary
+	when := occasion{order: e.is(entityOrder)}
+	if e.is(entityOrder) {
+		o = summarize(m.ordersOf(e))
+		m.naming = append(m.naming[:0], schemas.OrderKey(m.texts.list[o.shop], string(o.orderID))...)
+	} else {
+		o = m.describe(e, k, lives, &a, &when, out)
+		m.naming = append(m.naming[:0], m.numberAt(e, k.num)...)
+	}
+	a.AlertID = alertID(m.buf[:0], k.family.name(), m.naming, int64(k.anchor))
+	a.ShopID, a.OrderID, a.Market = m.texts.list[o.shop], out.text.of(o.orderID), countryName(o.market)
+	if a.Carrier == "" {
+		a.Carrier = m.texts.list[o.carrier]
+	}
+	if a.Origin == "" && a.Destination == "" {
+		a.Origin, a.Destination = countryName(o.lane.origin()), countryName(o.lane.destination())
+	}
+	a.Held = k.status < schemas.AlertResolved && slices.Contains(m.stalled, a.Carrier)
+	when.held = a.Held
+	a.Cause = causeOf(&k.wanted, &when)
+	out.Alerts = append(out.Alerts, a)
 }
 
-func (k *known) rule() string {
-	switch {
-	case k.family != gapFamily:
-		return schemas.RuleMilestoneMissing
-	case k.level >= 2:
-		return schemas.RuleGap72h
+// describe says of which parcel an alert is, where that was, and what went on.
+func (m *Machine) describe(e *entity, k *known, lives []life, a *schemas.Alert, when *occasion, out *Output) summary {
+	l := lifeAt(lives, k.anchor)
+	ctx := contextAt(l.facts, k.anchor)
+	latest := contextAt(l.facts, 1<<32-1)
+	when.stage, when.at, when.furthest, when.last = ctx.stage, ctx.fact.milestone, latest.stage, latest.fact.milestone
+	if k.family != gapFamily {
+		ctx.fact = latest.fact
 	}
-	return schemas.RuleGap48h
+	at := &m.places.list[ctx.fact.place]
+	o := summarize(l.main)
+	lane := o.lane
+	for i := range l.facts {
+		lane = lane.or(l.facts[i].lane)
+	}
+	a.ParcelID, a.TrackingNumber = e.id, out.text.of(m.sections(e).number)
+	a.Stage, a.Carrier, a.Facility, a.Country = ctx.stage, at.carrier, at.facility, countryName(at.country)
+	a.Origin, a.Destination = countryName(lane.origin()), countryName(lane.destination())
+	a.Uncertain = at.uncertain
+	since := latest.fact.sec
+	if k.family == gapFamily {
+		since = k.anchor
+	}
+	if until := cmp.Or(k.ended, m.nowOf(e)); since != 0 && until > since {
+		a.SilentSecs = until - since
+	}
+	return o
+}
+
+// lifeAt returns the life that second sec falls into.
+func lifeAt(lives []life, sec uint32) *life {
+	at := &lives[0]
+	for i := range lives {
+		if f := lives[i].facts; len(f) > 0 && f[0].sec <= sec {
+			at = &lives[i]
+		}
+	}
+	return at
 }
 
 // context is where a parcel was at some time: its furthest stage and its last
@@ -267,20 +315,11 @@ func contextAt(facts []fact, sec uint32) (c context) {
 	return c
 }
 
-// laneOf is the lane that the order states, completed by what carriers state.
-func (m *Machine) laneOf(orders []byte, facts []fact) lane {
-	l := orderedLane(orders)
-	for i := range facts {
-		l = l.or(facts[i].lane)
-	}
-	return l
-}
-
 // announce publishes the stages that the verdict reached for the first time, in
 // the order of the way. A stage that becomes known after a later one was
 // published is not: a shop that takes the messages as they come must never see
 // its parcel go back.
-func (m *Machine) announce(p *parcel, out *Output) {
+func (m *Machine) announce(p *entity, l *life, out *Output) {
 	const way = 1<<exception - 1
 	v := &m.verdict
 	news := v.reached &^ p.stages
@@ -290,7 +329,7 @@ func (m *Machine) announce(p *parcel, out *Output) {
 	before := p.stages & way
 	p.stages |= news
 	s := m.sections(p)
-	o := m.ordered(s.orders)
+	o := summarize(l.main)
 	for stage := range uint8(numStages) {
 		if news&(1<<stage) == 0 || stage != exception && before>>stage != 0 {
 			continue

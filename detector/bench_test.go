@@ -220,9 +220,7 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		var row schemas.ParcelRow
-		m.parcelRow(m.parcels.at(uint32(i%*parcelsFlag)), &row)
-		rows = append(rows[:0], row)
+		rows = m.parcelRows(m.entities.at(uint32(i%*parcelsFlag)), rows[:0])
 	}
 }
 
@@ -243,7 +241,7 @@ func BenchmarkMemory(b *testing.B) {
 				b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "heap-B/parcel")
 				b.ReportMetric(float64(m.blobs.inUse)/n, "blob-B/parcel")
 				b.ReportMetric(float64(len(m.blobs.pages))*pageBytes/n, "pages-B/parcel")
-				b.ReportMetric(float64(m.parcels.bytes())/n, "slots-B/parcel")
+				b.ReportMetric(float64(m.entities.bytes())/n, "slots-B/parcel")
 				runtime.KeepAlive(m)
 			}
 		})

@@ -44,6 +44,8 @@ type place struct {
 	facility string
 	country  uint16 // packed, see packCountry
 	mapping  uint32 // version of the mapping that read the fact
+
+	uncertain bool // the zone of its times is not known for sure
 }
 
 // places numbers places like texts does strings.

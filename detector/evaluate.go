@@ -2,22 +2,17 @@ package detector
 
 import (
 	"math"
-	mathbits "math/bits"
+	"slices"
 
 	"scantrail/schemas"
 )
-
-// family tells the rules of alerts apart: 0 is the gap, any other number the
-// milestone that is missing.
-type family uint8
-
-const gapFamily family = 0
 
 // wanted is one alert that the facts call for.
 type wanted struct {
 	family family
 	status schemas.AlertStatus
 	level  uint8
+	num    uint8  // number of the anchor: 0 is the parcel's own, else a link's place plus 1
 	anchor uint32 // Unix seconds
 	ended  uint32 // 0: lasts
 }
@@ -36,8 +31,8 @@ const (
 	numTimes
 )
 
-// verdict is f(facts, policy, C) of one parcel. It is reused from one parcel to
-// the next. Indexes are into the facts; -1 is none.
+// verdict is f(facts, policy, C) of one life of a parcel, or of an order. It is
+// reused from one to the next. Indexes are into the facts; -1 is none.
 type verdict struct {
 	wanted   []wanted // by family, then anchor
 	deadline uint32   // next second at which the verdict changes by itself; 0: never
@@ -48,6 +43,7 @@ type verdict struct {
 
 	stage    schemas.Milestone // furthest forward progress
 	furthest schemas.Milestone // the same without in_transit, to compare with
+	first    uint32            // earliest progress in the trail
 	last     int               // latest progress in the trail
 	lane     lane
 
@@ -61,14 +57,37 @@ type verdict struct {
 	reachedAt               [numStages]uint32
 
 	walk
+	unsorted bool // the wanted alerts are not in order yet
+	scratchOfRules
+}
+
+// anchor is a second and the number of the first fact that makes it one.
+type anchor struct {
+	sec uint32 // 0: none
+	num uint8
+}
+
+func (a *anchor) first(f *fact) {
+	if a.sec == 0 {
+		*a = anchor{f.sec, f.num}
+	}
+}
+
+func (a *anchor) latest(f *fact) {
+	if a.sec != f.sec {
+		*a = anchor{f.sec, f.num}
+	}
 }
 
 // walk is what only the passage through the facts needs. Times are seconds; 0
 // is none.
 type walk struct {
-	since       uint32 // latest progress of the present life: a gap may begin there
-	first       uint32 // earliest progress
-	accepted    uint32 // earliest accepted
+	since       uint32 // latest update since the trail began, or began again: a gap may begin there
+	sinceStage  schemas.Milestone
+	update      anchor // latest update
+	moved       anchor // latest progress
+	began       anchor // earliest progress
+	accepted    int    // earliest accepted
 	returning   bool
 	satisfied   uint8
 	excused     uint8
@@ -77,41 +96,85 @@ type walk struct {
 	timed       uint16
 	startedAt   [schemas.MaxRequired]uint32
 	satisfiedAt [schemas.MaxRequired]uint32
+
+	handled   anchor // earliest physical, failed pickups apart
+	delivered int    // the delivered fact
+	arrived   anchor // earliest progress in the destination country
+	abroad    anchor // earliest physical fact abroad
+	seek      uint8
+	inEpisode bool
+	episodes  [2]episode
+	group     schemas.Stage // highest so far
+	staying   bool          // the last stay lasts
+	stays     [maxStays]stay
+	numStays  int
 }
 
-// evaluate is f: what the facts of a parcel, in order, mean under a policy at
-// second now. ordered is the lane that the order states; it goes before what
-// carriers state.
+// evaluate is f: what the facts of a life, in order, mean under a policy at
+// second now. The lane that the order states goes before what carriers state.
 //
 // The trail ends at the first delivered, destroyed, cancelled or returned; what
 // follows is ignored until a return starts. Lost and tracking_ended end it too,
 // unless progress follows.
-func (v *verdict) evaluate(facts []fact, ordered lane, r *rules, now uint32) {
-	*v = verdict{wanted: v.wanted[:0], last: -1, lane: ordered}
+func (v *verdict) evaluate(l *life, r *rules, now uint32) {
+	facts := l.facts
+	v.reset()
+	v.findLane(l, r)
 	lastProgress := len(facts) - 1
 	for lastProgress >= 0 && !facts[lastProgress].progress() {
 		lastProgress--
 	}
 	for i := range facts {
 		f := &facts[i]
-		if f.lane != 0 {
-			v.lane = v.lane.or(f.lane)
-		}
 		if f.progress() {
 			v.progress++
 		}
 		if !v.ended || f.milestone == schemas.ReturnStarted {
-			v.step(f, i, i >= lastProgress, r)
+			v.step(f, i, i >= lastProgress, l, r)
 		}
 	}
 	if !v.ended && v.since != 0 {
-		v.trailing(v.since, r, now)
+		v.trailing(r, now)
 	}
-	v.requirements(r, now)
+	v.requirements(l, r, now)
+	v.trailRules(l, r, now)
+	if len(l.main) > 0 {
+		v.orderRules(l, r, now)
+	}
+	if l.last && r.number.On {
+		v.numberRules(l, r)
+	}
+	v.first = v.began.sec
+	v.sort()
+}
+
+func (v *verdict) reset() {
+	w, scratch := v.wanted[:0], v.scratchOfRules
+	*v = verdict{}
+	v.wanted, v.scratchOfRules = w, scratch
+	v.last, v.accepted, v.delivered = -1, -1, -1
+}
+
+// findLane sets the lane, and what the walk has to look for on it.
+func (v *verdict) findLane(l *life, r *rules) {
+	var label lane
+	if len(l.main) > 0 {
+		label = mainLane(l.main)
+	}
+	v.lane = label
+	for i := range l.facts {
+		if v.lane.known() {
+			break
+		}
+		v.lane = v.lane.or(l.facts[i].lane)
+	}
+	if r.virtual {
+		v.seek = sought(label, v.lane)
+	}
 }
 
 // step takes the next fact of the trail.
-func (v *verdict) step(f *fact, i int, silentAfter bool, r *rules) {
+func (v *verdict) step(f *fact, i int, silentAfter bool, l *life, r *rules) {
 	m := f.milestone
 	if m == schemas.ReturnStarted {
 		if v.ended { // the way back begins: the time since the end is no gap
@@ -124,72 +187,109 @@ func (v *verdict) step(f *fact, i int, silentAfter bool, r *rules) {
 	}
 	k := &r.facets[m]
 	ends := k.kind&isEnd != 0 || silentAfter && k.kind&isSoftEnd != 0
-	if (f.progress() || ends) && v.since != 0 {
-		v.gap(v.since, f.sec, r)
+	if updates := f.flags&r.clock != 0; updates || ends {
+		if v.since != 0 && f.sec-v.since >= r.leastOpen {
+			v.gap(f.sec, r)
+		}
+		if updates {
+			v.update.latest(f)
+			v.since = f.sec
+		}
 	}
 	v.note(f, k)
 	if f.progress() {
-		v.advance(f, m, k, i)
+		v.advance(f, m, k, i, r)
 	}
-	if m == schemas.Accepted && v.accepted == 0 {
-		v.accepted = f.sec
+	if f.sec == v.since {
+		v.sinceStage = v.stage
+	}
+	if f.flags&factPhysical != 0 {
+		if k.kind&isNoShipment == 0 {
+			v.handled.first(f)
+		}
+		if v.seek != 0 {
+			v.look(f, l)
+		}
+	}
+	if m == schemas.Accepted && v.accepted < 0 {
+		v.accepted = i
+	}
+	if k.kind&(isUndeliverable|isTrouble) != 0 || v.inEpisode {
+		v.trouble(f, m, k, ends)
 	}
 	if ends {
-		v.ended, v.endMilestone, v.end = true, m, f.sec
+		v.finish(m, f.sec, i)
+	}
+}
+
+// finish ends the trail.
+func (v *verdict) finish(m schemas.Milestone, sec uint32, i int) {
+	v.ended, v.endMilestone, v.end = true, m, sec
+	if m == schemas.Delivered {
+		v.delivered = i
+	}
+	if v.staying {
+		v.staying, v.stays[v.numStays-1].to = false, sec
 	}
 }
 
 // advance books a progress fact.
-func (v *verdict) advance(f *fact, m schemas.Milestone, k *facet, i int) {
-	v.since, v.last = f.sec, i
-	if v.first == 0 {
-		v.first = f.sec
-	}
+func (v *verdict) advance(f *fact, m schemas.Milestone, k *facet, i int, r *rules) {
+	v.last = i
+	v.moved.latest(f)
+	v.began.first(f)
 	v.passed |= k.later
-	if k.kind&isForward != 0 {
-		v.stage = max(v.stage, m)
+	if g := r.groups[m]; g > v.group {
+		v.enter(g, f.sec)
+	}
+	if m > v.stage && k.kind&isForward != 0 {
+		if m >= schemas.ArrivedDestination {
+			v.arrived.first(f)
+		}
+		v.stage = m
 	}
 	if k.kind&isInChain != 0 {
 		v.furthest = max(v.furthest, m)
 	}
 }
 
-// gap closes the silence from s to t.
-func (v *verdict) gap(s, t uint32, r *rules) {
-	length := t - s
-	if length < r.open {
+// gap closes the silence up to t.
+func (v *verdict) gap(t uint32, r *rules) {
+	length, limits := t-v.since, r.limits(v.sinceStage, v.lane)
+	if length < limits.open {
 		return
 	}
-	v.silent = saturate(v.silent, length-r.open)
-	v.want(gapFamily, schemas.AlertResolved, v.count(length, r), s, t)
+	v.silent = saturate(v.silent, length-limits.open)
+	v.want(gapFamily, schemas.AlertResolved, v.count(length, limits), v.update, t)
 }
 
-// trailing judges the silence since s that has not ended.
-func (v *verdict) trailing(s uint32, r *rules, now uint32) {
+// trailing judges the silence that has not ended.
+func (v *verdict) trailing(r *rules, now uint32) {
+	limits, s := r.limits(v.sinceStage, v.lane), v.since
 	var length uint32
 	if now > s {
 		length = now - s
 	}
 	switch {
-	case length >= r.escalate:
-		v.want(gapFamily, schemas.AlertEscalated, v.count(length, r), s, 0)
-	case length >= r.open:
-		v.want(gapFamily, schemas.AlertOpen, v.count(length, r), s, 0)
-		v.wake(saturate(s, r.escalate))
-	case length >= r.atRisk:
-		v.want(gapFamily, schemas.AlertAtRisk, 0, s, 0)
-		v.wake(saturate(s, r.open))
+	case length >= limits.escalate:
+		v.want(gapFamily, schemas.AlertEscalated, v.count(length, limits), v.update, 0)
+	case length >= limits.open:
+		v.want(gapFamily, schemas.AlertOpen, v.count(length, limits), v.update, 0)
+		v.wake(saturate(s, limits.escalate))
+	case length >= limits.atRisk:
+		v.want(gapFamily, schemas.AlertAtRisk, 0, v.update, 0)
+		v.wake(saturate(s, limits.open))
 	default:
-		v.wake(saturate(s, r.atRisk))
+		v.wake(saturate(s, limits.atRisk))
 	}
 }
 
 // count books a gap and returns its level.
-func (v *verdict) count(length uint32, r *rules) uint8 {
+func (v *verdict) count(length uint32, limits *gapLimits) uint8 {
 	if v.gaps48 < math.MaxUint8 {
 		v.gaps48++
 	}
-	if length < r.escalate {
+	if length < limits.escalate {
 		return 1
 	}
 	if v.gaps72 < math.MaxUint8 {
@@ -198,8 +298,18 @@ func (v *verdict) count(length uint32, r *rules) uint8 {
 	return 2
 }
 
-func (v *verdict) want(f family, s schemas.AlertStatus, level uint8, anchor, ended uint32) {
-	v.wanted = append(v.wanted, wanted{f, s, level, anchor, ended})
+func (v *verdict) want(f family, s schemas.AlertStatus, level uint8, a anchor, ended uint32) {
+	if n := len(v.wanted); n > 0 && (f < v.wanted[n-1].family || f == v.wanted[n-1].family && a.sec < v.wanted[n-1].anchor) {
+		v.unsorted = true
+	}
+	v.wanted = append(v.wanted, wanted{family: f, status: s, level: level, num: a.num, anchor: a.sec, ended: ended})
+}
+
+// sort puts the wanted alerts in order. No two have family and anchor in common.
+func (v *verdict) sort() {
+	if v.unsorted {
+		slices.SortFunc(v.wanted, func(a, b wanted) int { return compareWanted(&a, &b) })
+	}
 }
 
 // wake asks for another evaluation at second t.
@@ -214,96 +324,4 @@ func saturate(a, b uint32) uint32 {
 		return math.MaxUint32
 	}
 	return a + b
-}
-
-// note books what the fact says about milestones; facts come in order, so the
-// first time of each is the earliest.
-func (v *verdict) note(f *fact, k *facet) {
-	if bits := k.satisfies &^ v.satisfied; bits != 0 {
-		v.satisfied |= bits
-		setTimes(v.satisfiedAt[:], uint16(bits), f.sec)
-	}
-	if bits := k.starts &^ v.started; bits != 0 {
-		v.started |= bits
-		setTimes(v.startedAt[:], uint16(bits), f.sec)
-	}
-	if bits := k.times &^ v.timed; bits != 0 {
-		v.timed |= bits
-		setTimes(v.times[:], bits, f.sec)
-	}
-	if bits := k.reached(f) &^ v.reached; bits != 0 {
-		v.reached |= bits
-		setTimes(v.reachedAt[:], uint16(bits), f.sec)
-	}
-	v.excused |= k.excuses
-	if k.kind&isExceptional != 0 && v.exceptions < math.MaxUint8 {
-		v.exceptions++
-	}
-}
-
-// setTimes sets the times of the given bits.
-func setTimes(t []uint32, bits uint16, sec uint32) {
-	for ; bits != 0; bits &= bits - 1 {
-		t[mathbits.TrailingZeros16(bits)] = sec
-	}
-}
-
-// requirements judges the milestones that the policy requires of this lane.
-func (v *verdict) requirements(r *rules, now uint32) {
-	anchor := v.accepted
-	if anchor == 0 {
-		anchor = v.first
-	}
-	cross := v.lane.crossBorder()
-	for i := range r.required {
-		if need := &r.required[i]; !need.again && (!need.crossBorder || cross) {
-			v.required |= 1 << i
-			v.requirement(r, i, anchor, now)
-		}
-	}
-	v.observed &= v.due // what is excused counts neither as due nor as observed
-}
-
-func (v *verdict) requirement(r *rules, i int, anchor, now uint32) {
-	bit, need := uint8(1)<<i, &r.required[i]
-	limit := uint32(0)
-	if v.started&bit != 0 && need.after > 0 {
-		limit = saturate(v.startedAt[i], need.after)
-	}
-	excused, observed := v.excused&bit != 0, v.satisfied&bit != 0
-	if observed {
-		v.observed |= bit
-		if !excused {
-			v.due |= bit
-		}
-		if limit != 0 && v.satisfiedAt[i] > limit && anchor != 0 {
-			v.wantMissing(need.milestone, schemas.AlertResolved, anchor, v.satisfiedAt[i])
-		}
-		return
-	}
-	if excused {
-		return
-	}
-	until := now
-	if v.ended {
-		until = min(until, v.end)
-	}
-	overdue, passed := limit != 0 && until > limit, v.passed&bit != 0
-	if limit != 0 && !overdue && !passed && !v.ended {
-		v.wake(saturate(limit, 1))
-	}
-	if overdue || passed || need.milestone <= v.furthest {
-		v.due |= bit
-	}
-	if (overdue || passed) && anchor != 0 {
-		v.wantMissing(need.milestone, schemas.AlertOpen, anchor, 0)
-	}
-}
-
-// wantMissing keeps the wanted alerts in order of their families.
-func (v *verdict) wantMissing(m schemas.Milestone, s schemas.AlertStatus, anchor, ended uint32) {
-	v.want(family(m), s, 1, anchor, ended)
-	for i := len(v.wanted) - 1; i > 0 && v.wanted[i-1].family > v.wanted[i].family; i-- {
-		v.wanted[i-1], v.wanted[i] = v.wanted[i], v.wanted[i-1]
-	}
 }

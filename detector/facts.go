@@ -20,21 +20,24 @@ type fact struct {
 	id        uint64 // first 40 bits of the fact id, big endian: keeps its order
 	sec       uint32 // effective time, Unix seconds
 	lane      lane   // as this fact states it
+	extra     uint32 // of accepted: seconds from sec to the reception; of delivered: postcodeMark; 24 bits
 	place     uint16
 	milestone schemas.Milestone
 	flags     uint8
+	num       uint8 // number that it came under: 0 is the parcel's own, else a link's place plus 1
 }
 
 const (
 	factPhysical = 1 << iota
 	factProgress
 	factBackfill // every copy received so far was flagged as backfill
+	factVoid     // withdrawn by the carrier; with no milestone it has not been received
 	factLane     // encoding: states a lane
 	factLaneNew  // encoding: another lane than the fact before that states one
 	factPlaceNew // encoding: another place than the fact before
-	factFlagsEnd
+	factNumNew   // encoding: another number than the fact before
 
-	factMeaning = factPhysical | factProgress | factBackfill
+	factMeaning = factPhysical | factProgress | factBackfill | factVoid
 )
 
 func (f *fact) progress() bool { return f.flags&factProgress != 0 }
@@ -64,9 +67,29 @@ func compareFacts(a, b *fact) int {
 	return cmp.Compare(a.id, b.id)
 }
 
+// hasExtra reports whether facts of a milestone carry fact.extra.
+func hasExtra(m schemas.Milestone) bool { return m == schemas.Accepted || m == schemas.Delivered }
+
+// maxExtra is the largest value of fact.extra: a later reception counts as this
+// (194 days).
+const maxExtra = 1<<24 - 1
+
+// unseen is the time of a void whose fact has not been received.
+const unseen = 1
+
+func (f *fact) void() bool { return f.flags&factVoid != 0 }
+
+// received returns the earliest reception that is known.
+func (f *fact) received() uint32 {
+	if f.milestone == schemas.Accepted {
+		return f.sec + f.extra
+	}
+	return f.sec
+}
+
 // appendFact appends the encoding of f behind that of prev (zero for the
 // first): 9 bytes for a scan at the same place within four hours, 12 for a
-// usual one, 16 at most.
+// usual one, 20 at most.
 func appendFact(b []byte, f, prev *fact, lastLane lane) []byte {
 	flags := f.flags & factMeaning
 	if f.lane != 0 {
@@ -78,13 +101,22 @@ func appendFact(b []byte, f, prev *fact, lastLane lane) []byte {
 	if f.place != prev.place {
 		flags |= factPlaceNew
 	}
+	if f.num != prev.num {
+		flags |= factNumNew
+	}
 	b = binary.AppendUvarint(b, uint64(f.sec-prev.sec))
 	b = append(b, byte(f.id>>32), byte(f.id>>24), byte(f.id>>16), byte(f.id>>8), byte(f.id), byte(f.milestone), flags)
 	if flags&factPlaceNew != 0 {
 		b = append(b, byte(f.place), byte(f.place>>8))
 	}
 	if flags&factLaneNew != 0 {
-		b = append(b, byte(f.lane), byte(f.lane>>8), byte(f.lane>>16))
+		b = appendLane(b, f.lane)
+	}
+	if flags&factNumNew != 0 {
+		b = append(b, f.num)
+	}
+	if hasExtra(f.milestone) {
+		b = append(b, byte(f.extra), byte(f.extra>>8), byte(f.extra>>16))
 	}
 	return b
 }
@@ -108,8 +140,7 @@ const minFact = 8
 // readFacts decodes what appendFacts wrote behind dst and reports whether b was
 // such an encoding.
 func readFacts(b []byte, dst []fact) ([]fact, bool) {
-	var sec uint32
-	var place uint16
+	var f fact
 	var last lane
 	for len(b) >= minFact {
 		delta, n := uint64(b[0]), 1
@@ -118,45 +149,77 @@ func readFacts(b []byte, dst []fact) ([]fact, bool) {
 				return dst, false
 			}
 		}
-		if delta > uint64(math.MaxUint32-sec) {
+		if delta > uint64(math.MaxUint32-f.sec) {
 			return dst, false
 		}
-		sec += uint32(delta)
+		f.sec += uint32(delta)
 		h := binary.BigEndian.Uint32(b[n:])
-		id, milestone, flags := uint64(h)<<8|uint64(b[n+4]), b[n+5], b[n+6]
+		f.id, f.milestone, f.flags = uint64(h)<<8|uint64(b[n+4]), schemas.Milestone(b[n+5]), b[n+6]
 		b = b[n+7:]
-		if flags&factPlaceNew != 0 {
-			if len(b) < 2 {
+		if f.flags&(factPlaceNew|factLaneNew|factNumNew) != 0 || hasExtra(f.milestone) {
+			var ok bool
+			if b, ok = f.readRest(b, &last); !ok {
 				return dst, false
 			}
-			place = binary.LittleEndian.Uint16(b)
-			b = b[2:]
 		}
-		if flags&factLaneNew != 0 {
-			if len(b) < laneBytes {
-				return dst, false
-			}
-			last = readLane(b)
-			b = b[laneBytes:]
+		f.lane = 0
+		if f.flags&factLane != 0 {
+			f.lane = last
 		}
-		states := lane(0)
-		if flags&factLane != 0 {
-			states = last
-		}
-		dst = append(dst, fact{id, sec, states, place, schemas.Milestone(milestone), flags & factMeaning})
+		f.flags &= factMeaning
+		dst = append(dst, f)
+		f.extra = 0
 	}
 	return dst, len(b) == 0
 }
 
+// readRest takes what only some facts have off b. Place and number go on from
+// the fact before where they are not stated, and last is the lane stated last.
+func (f *fact) readRest(b []byte, last *lane) ([]byte, bool) {
+	need := 0
+	if f.flags&factPlaceNew != 0 {
+		need += 2
+	}
+	if f.flags&factLaneNew != 0 {
+		need += laneBytes
+	}
+	if f.flags&factNumNew != 0 {
+		need++
+	}
+	if hasExtra(f.milestone) {
+		need += 3
+	}
+	if len(b) < need {
+		return b, false
+	}
+	if f.flags&factPlaceNew != 0 {
+		f.place = binary.LittleEndian.Uint16(b)
+		b = b[2:]
+	}
+	if f.flags&factLaneNew != 0 {
+		*last = readLane(b)
+		b = b[laneBytes:]
+	}
+	if f.flags&factNumNew != 0 {
+		f.num = b[0]
+		b = b[1:]
+	}
+	if hasExtra(f.milestone) {
+		f.extra = uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
+		b = b[3:]
+	}
+	return b, true
+}
+
 // validFacts reports whether facts can be those of a parcel: in order, each id
 // once, every number in its range.
-func validFacts(facts []fact, places int) bool {
+func validFacts(facts []fact, places, links int) bool {
 	if len(facts) > MaxFacts {
 		return false
 	}
 	for i := range facts {
 		f := &facts[i]
-		if int(f.place) >= places || !f.lane.valid() || f.sec == 0 {
+		if int(f.place) >= places || int(f.num) > links || !f.lane.valid() || f.sec == 0 {
 			return false
 		}
 		if i > 0 && compareFacts(&facts[i-1], f) >= 0 {
@@ -170,33 +233,50 @@ func validFacts(facts []fact, places int) bool {
 }
 
 // merge adds f to the facts, which stay in order, and reports whether that
-// changed them. Of copies of one fact the one read by the highest mapping
-// version counts, and among these the earliest effective time; it is live when
-// any of these is.
+// changed them.
 func (m *Machine) merge(facts []fact, f *fact) ([]fact, bool) {
 	for i := range facts {
 		if facts[i].id != f.id {
 			continue
 		}
 		old := facts[i]
-		has, comes := m.places.list[old.place].mapping, m.places.list[f.place].mapping
-		if comes < has {
+		merged := m.mergeCopies(&old, f)
+		if merged == old {
 			return facts, false
 		}
-		if comes == has {
-			merged := old
-			merged.sec = min(old.sec, f.sec)
-			if f.flags&factBackfill == 0 {
-				merged.flags &^= factBackfill
-			}
-			f = &merged
-		}
-		if *f == old {
-			return facts, false
-		}
-		return insert(slices.Delete(facts, i, i+1), f), true
+		return insert(slices.Delete(facts, i, i+1), &merged), true
 	}
 	return insert(facts, f), true
+}
+
+// mergeCopies puts two copies of one fact together, in either order of arrival.
+// Those read by the highest mapping version count, and among these the earliest
+// effective time and reception; the fact is live when any copy is. A void stays,
+// whenever it came.
+func (m *Machine) mergeCopies(old, f *fact) fact {
+	void := (old.flags | f.flags) & factVoid
+	if f.sec == unseen && f.void() {
+		old, f = f, old
+	}
+	if old.sec == unseen && old.void() {
+		merged := *f
+		merged.flags |= void
+		return merged
+	}
+	merged := *f
+	switch has, comes := m.places.list[old.place].mapping, m.places.list[f.place].mapping; {
+	case comes < has:
+		merged = *old
+	case comes == has:
+		if old.sec < merged.sec || old.sec == merged.sec && old.num < merged.num {
+			merged = *old
+		}
+		if merged.milestone == schemas.Accepted {
+			merged.extra = min(max(min(old.received(), f.received()), merged.sec)-merged.sec, maxExtra)
+		}
+	}
+	merged.flags = old.flags&f.flags&factBackfill | merged.flags&^factBackfill | void
+	return merged
 }
 
 func insert(facts []fact, f *fact) []fact {
@@ -229,16 +309,10 @@ func probe(b []byte, id uint64) (t tail, found bool) {
 		if f.id == id {
 			return t, true
 		}
-		f.milestone = schemas.Milestone(b[n+5])
-		flags := b[n+6]
+		f.milestone, f.flags = schemas.Milestone(b[n+5]), b[n+6]
 		b = b[n+7:]
-		if flags&factPlaceNew != 0 {
-			f.place = binary.LittleEndian.Uint16(b)
-			b = b[2:]
-		}
-		if flags&factLaneNew != 0 {
-			t.lane = readLane(b)
-			b = b[laneBytes:]
+		if f.flags&(factPlaceNew|factLaneNew|factNumNew) != 0 || hasExtra(f.milestone) {
+			b, _ = f.readRest(b, &t.lane)
 		}
 	}
 	return t, false

@@ -44,8 +44,8 @@ func FuzzReadChunk(f *testing.F) {
 
 func carryOn(t *testing.T, m *Machine) {
 	w := newWorld(rand.New(rand.NewPCG(2, 2)))
-	for i := range m.parcels.n { // meet the parcels that were restored
-		p := m.parcels.at(i)
+	for i := range m.entities.n { // meet the parcels that were restored
+		p := m.entities.at(i)
 		if n := string(m.sections(p).number); schemas.ParcelID(n) == p.id && i < 4 {
 			w.numbers = append(w.numbers, n)
 		}

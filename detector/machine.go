@@ -16,6 +16,8 @@ package detector
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"scantrail/schemas"
@@ -30,48 +32,60 @@ const MaxTickStep = 10 * time.Minute
 type Machine struct {
 	partition  int32
 	generation uint16
-	offset     int64 // last applied; -1 before the first
-	clock      int64 // Unix milliseconds; 0 before the first tick
+	offset     int64  // last applied; -1 before the first
+	clock      int64  // Unix milliseconds; 0 before the first tick
+	forwarded  uint32 // second up to which all that other partitions forwarded is here; 0: not stated
 	control    uint32
+	stalled    []string // carriers whose raw partitions time no longer waits for
 
 	policies [maxPolicies]*rules
-	policy   uint8 // index of the one in force; 0 before the first Control
+	slots    map[*rules]uint8 // where each stands among them
+	inForce  *ruleSet         // nil before the first Control
 
-	texts   texts
-	places  places
-	parcels table[parcel, *parcel]
-	orders  table[order, *order]
-	blobs   arena
-	timers  timers
-	open    int // parcels whose trail has not ended
+	texts    texts
+	places   places
+	entities table[entity, *entity]
+	blobs    arena
+	timers   timers
+	gone     gone
+	asks     asks
+	leaving  []leaver
+	feeds    feeds
+	parcels  int // with a trail of their own
+	open     int // of these, whose trail has not ended
 
-	pending []uint32 // parcels with news since the last tick
+	pending []uint32 // entities with news since the last tick
 
 	dirtyParcels, dirtyOrders queue
 
-	version uint64 // of the row that the current record writes
-	ordinal uint8  // of the entity's last output
-	verdict verdict
+	version   uint64 // of the row that the current record writes
+	ordinal   uint8  // of the entity's last output
+	answering bool   // records that were held are applied
+	verdict   verdict
 	scratch
 	restore restoring // of ReadChunk
 }
 
 // scratch is reused by every Apply.
 type scratch struct {
-	facts  []fact
-	ofacts []orderFact
-	known  []known
-	next   []known
-	due    []uint32
-	buf    []byte
-	buf2   []byte
-	buf3   []byte
-	rows   text
+	facts   []fact
+	ofacts  []orderFact
+	sorted  []orderFact
+	lives   []life
+	links   [][]byte
+	known   []known
+	next    []known
+	older   []wanted
+	due     []uint32
+	buf     []byte
+	buf2    []byte
+	buf3    []byte
+	sending []byte
+	naming  []byte
+	numbers []byte
+	encoder schemas.Encoder
+	rows    text
 }
-
-// maxPolicies bounds the policies that ended parcels may still be judged by;
-// index 0 stands for none.
-const maxPolicies = 256
 
 // NewMachine returns the state of a partition before its first record.
 // generation goes into the versions of all rows.
@@ -83,21 +97,29 @@ func NewMachine(partition int32, generation uint16) *Machine {
 // tick.
 func (m *Machine) Clock() int64 { return m.clock }
 
+// Forwarded returns the time up to which all that other partitions forwarded has
+// come, in Unix milliseconds, 0 when no tick stated it.
+func (m *Machine) Forwarded() int64 { return millis(m.forwarded) }
+
 // Offset returns the offset of the last record applied, -1 before the first.
 func (m *Machine) Offset() int64 { return m.offset }
 
-// Policy returns the policy in force, nil before the first Control.
-func (m *Machine) Policy() *schemas.Policy {
-	if m.policy == 0 {
-		return nil
+// Policy returns the policy in force of that name, nil where there is none.
+func (m *Machine) Policy(name string) *schemas.Policy {
+	if m.inForce != nil {
+		for _, r := range m.inForce.list {
+			if r.policy.Name == name {
+				return r.policy
+			}
+		}
 	}
-	return m.policies[m.policy].policy
+	return nil
 }
 
 // Parcels returns the number of parcels whose trail has not ended, of those
 // whose trail has, and of both.
 func (m *Machine) Parcels() (open, closed, total int) {
-	return m.open, int(m.parcels.n) - m.open, int(m.parcels.n)
+	return m.open, m.parcels - m.open, m.parcels
 }
 
 // now is the clock in the unit of all definitions, whole seconds.
@@ -110,7 +132,7 @@ func (m *Machine) now() uint32 {
 
 // ready reports whether parcels can be evaluated: the log has stated a time and
 // a policy.
-func (m *Machine) ready() bool { return m.clock != 0 && m.policy != 0 }
+func (m *Machine) ready() bool { return m.clock != 0 && m.inForce != nil }
 
 // Output is what one or more records caused, in the order in which it happened.
 // Apply appends to it; the caller resets it. Strings in it are never
@@ -123,13 +145,12 @@ type Output struct {
 	text     text
 }
 
-// Forward is an order fact for one of the order's parcels. Key is the parcel's
-// canonical number, also the only element of Order.TrackingNumbers. The same
-// fact is forwarded with the same content each time; the receiver knows it by
-// its id.
+// Forward is a record for an entity of another partition: Value, encoded, for the
+// partition of Key. The receiver knows facts by their ids, so that the same one
+// may come any number of times.
 type Forward struct {
 	Key   string
-	Order schemas.OrderFact
+	Value []byte
 }
 
 // DataGap says that facts of an entity are no longer looked at. ParcelID and
@@ -162,34 +183,53 @@ func (m *Machine) Apply(offset int64, r *schemas.Record, out *Output) error {
 	}
 	m.offset = offset
 	m.version = schemas.Version(m.generation, offset, 0)
-	switch r.Kind {
-	case schemas.KindEvent:
-		m.applyEvent(&r.Event, out)
-	case schemas.KindOrder:
-		if r.Forwarded {
-			m.applyForwarded(&r.Order, out)
-		} else {
-			m.applyOrder(&r.Order, out)
-		}
-	case schemas.KindTick:
-		m.applyTick(r.Tick.At, out)
-	case schemas.KindControl:
+	if r.Kind == schemas.KindControl {
 		return m.applyControl(&r.Control, out)
 	}
+	m.dispatch(r, out)
 	return nil
+}
+
+func (m *Machine) dispatch(r *schemas.Record, out *Output) {
+	switch r.Kind {
+	case schemas.KindEvent:
+		m.applyEvent(r, out)
+	case schemas.KindOrder:
+		if r.Forwarded {
+			m.applyForwarded(r, out)
+		} else {
+			m.applyOrder(r, out)
+		}
+	case schemas.KindTick:
+		m.applyTick(&r.Tick, out)
+	case schemas.KindAlias:
+		m.applyAlias(r, out)
+	case schemas.KindVoid:
+		m.applyVoid(r, out)
+	case schemas.KindHandover:
+		m.applyHandover(r, out)
+	case schemas.KindRebuild:
+		m.applyRebuild(&r.Rebuild, out)
+	case schemas.KindFeed:
+		m.applyFeed(&r.Feed, out)
+	}
 }
 
 // maxClock is the end of the range of whole seconds.
 const maxClock = int64(1<<32-2) * 1000
 
-func (m *Machine) applyTick(at int64, out *Output) {
-	first := m.clock == 0
+func (m *Machine) applyTick(t *schemas.Tick, out *Output) {
+	first, at := m.clock == 0, t.At
 	if at > m.clock && at >= 1000 && at <= maxClock {
 		if !first {
 			at = min(at, m.clock+MaxTickStep.Milliseconds())
 		}
 		m.clock = at
 	}
+	if f := t.ForwardedThrough; f >= 1000 && f <= maxClock {
+		m.forwarded = max(m.forwarded, seconds(f))
+	}
+	m.stalled = stalledCarriers(m.stalled[:0], t.Stalled)
 	switch {
 	case m.clock == 0:
 	case first:
@@ -200,38 +240,19 @@ func (m *Machine) applyTick(at int64, out *Output) {
 	default:
 		m.timers.start(m.now())
 	}
+	m.judgeFeeds(out)
 }
 
-// applyControl switches the policy and judges every open parcel by it. What has
-// ended keeps the policy that it ended under.
-func (m *Machine) applyControl(c *schemas.Control, out *Output) error {
-	if c.Number <= m.control {
-		return nil
-	}
-	r, err := newRules(c.Policy)
-	if err != nil {
-		return fmt.Errorf("detector: partition %d: control record %d: %w", m.partition, c.Number, err)
-	}
-	m.control = c.Number
-	m.policy = m.freePolicy()
-	if old := m.policies[m.policy]; old != nil {
-		r.parcels = old.parcels
-	}
-	m.policies[m.policy] = r
-	m.evaluateAll(out)
-	return nil
-}
-
-// freePolicy returns an index whose policy judges no parcel. When there is none
-// it takes the one after that in force, whose ended parcels are then judged by
-// the new one should another fact of theirs arrive.
-func (m *Machine) freePolicy() uint8 {
-	for i := 1; i < maxPolicies; i++ {
-		if m.policies[i] == nil || m.policies[i].parcels == 0 && i != int(m.policy) {
-			return uint8(i)
+// stalledCarriers names the carriers of the raw partitions (topic/partition) that
+// time no longer waits for.
+func stalledCarriers(dst, partitions []string) []string {
+	for _, p := range partitions {
+		topic, _, _ := strings.Cut(p, "/")
+		if carrier, ok := strings.CutPrefix(topic, schemas.RawTopicPrefix); ok && !slices.Contains(dst, carrier) {
+			dst = append(dst, strings.Clone(carrier))
 		}
 	}
-	return max(m.policy+1, 1)
+	return dst
 }
 
 // evaluateAll judges all open parcels at the record that changed what they are
@@ -240,12 +261,15 @@ func (m *Machine) evaluateAll(out *Output) {
 	if !m.ready() {
 		return
 	}
-	for i := range m.parcels.n {
-		p := m.parcels.at(i)
-		if p.flags&(parcelEnded|parcelQuarantined) != 0 {
-			continue
+	for i := range m.entities.n {
+		e := m.entities.at(i)
+		switch {
+		case e.flags&(entityFree|entityEnded|entityQuarantined) != 0:
+		case e.is(entityMoved):
+			m.arm(i, e, max(e.deadline, saturate(m.now(), restless)))
+		default:
+			e.flags |= entityPending
+			m.judge(i, e, out)
 		}
-		m.judge(i, p, out)
-		m.touch(i, p)
 	}
 }

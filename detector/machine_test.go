@@ -33,7 +33,7 @@ func scanOf(number string, n int, at int64, m schemas.Milestone) schemas.Record 
 
 func ready(t testing.TB) *Machine {
 	m := NewMachine(0, 1)
-	apply(t, m, policyRecord(1, schemas.DefaultPolicy()))
+	apply(t, m, policyRecord(1, plainPolicy))
 	apply(t, m, tickAt(testBase))
 	return m
 }
@@ -194,7 +194,7 @@ func TestForgetsWarnings(t *testing.T) {
 	if len(out.Alerts) != 1 || out.Alerts[0].Status != schemas.AlertWithdrawn || out.Alerts[0].OpenedAt != 0 {
 		t.Errorf("alerts %+v", out.Alerts)
 	}
-	if p := m.parcels.at(0); p.alerts != 0 {
+	if p := m.entities.at(0); p.alerts != 0 {
 		t.Errorf("%d alerts kept", p.alerts)
 	}
 }
@@ -202,7 +202,7 @@ func TestForgetsWarnings(t *testing.T) {
 // TestTimerHorizon: a deadline beyond the calendar fires on its second too.
 func TestTimerHorizon(t *testing.T) {
 	m := NewMachine(0, 1)
-	text := strings.NewReplacer("at_risk: 36h", "at_risk: 800h", "open: 48h", "open: 900h", "escalate: 72h", "escalate: 1000h").Replace(schemas.DefaultPolicy())
+	text := strings.NewReplacer("at_risk: 36h", "at_risk: 800h", "open: 48h", "open: 900h", "escalate: 72h", "escalate: 1000h").Replace(plainPolicy)
 	apply(t, m, policyRecord(1, text))
 	apply(t, m, tickAt(testBase))
 	apply(t, m, scanOf("P10000", 0, testBase, schemas.OriginFacilityArrived))
@@ -221,7 +221,7 @@ func TestTimerHorizon(t *testing.T) {
 // when a new fact brings its deadline forward.
 func TestEarlierDeadline(t *testing.T) {
 	m := ready(t)
-	text := strings.Replace(schemas.DefaultPolicy(), "after: 168h", "after: 1h", 1)
+	text := strings.Replace(plainPolicy, "after: 168h", "after: 1h", 1)
 	apply(t, m, policyRecord(2, text))
 	r := scanOf("P10000", 0, testBase, schemas.ExportCustomsStarted)
 	r.Event.OriginCountry, r.Event.DestinationCountry = "CN", "US"
@@ -246,14 +246,14 @@ func TestPolicies(t *testing.T) {
 		number := fmt.Sprintf("P1%04d", i)
 		apply(t, m, scanOf(number, 0, testBase, schemas.Delivered))
 		apply(t, m, tickAt(testBase+int64(i)))
-		apply(t, m, policyRecord(uint32(10+i), strings.Replace(schemas.DefaultPolicy(), "name: default", fmt.Sprintf("name: p%d", i), 1)))
+		apply(t, m, policyRecord(uint32(10+i), strings.Replace(plainPolicy, "name: default", fmt.Sprintf("name: p%d", i), 1)))
 	}
-	if got := m.Policy().Name; got != "p599" {
-		t.Errorf("policy in force is %s", got)
+	if m.Policy("p599") == nil {
+		t.Error("the policy in force is not the last one")
 	}
 	again := restored(t, 0, 1, snapshotOf(t, m, 1<<16))
-	if got := again.Policy().Name; got != "p599" {
-		t.Errorf("policy in force after a restore is %s", got)
+	if again.Policy("p599") == nil {
+		t.Error("the policy in force after a restore is not the last one")
 	}
 	if open, closed, total := again.Parcels(); open != 0 || closed != 600 || total != 600 {
 		t.Errorf("parcels %d %d %d", open, closed, total)

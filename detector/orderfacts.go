@@ -24,6 +24,7 @@ type orderFact struct {
 	carrier  uint16
 	label    uint16
 	lane     lane
+	num      uint8 // number that it came under, like fact.num
 	orderID  []byte
 	postcode []byte
 	numbers  []byte // each with its length before it
@@ -42,6 +43,7 @@ const (
 	orderNumbers
 	orderAccepted
 	orderBackfill
+	orderNum // it came under a linked number
 	orderBitsEnd
 )
 
@@ -82,6 +84,7 @@ func (f *orderFact) bits(prev *orderFact) (bits uint16) {
 	set(len(f.numbers) > 0, orderNumbers)
 	set(f.accepted, orderAccepted)
 	set(f.backfill, orderBackfill)
+	set(f.num != 0, orderNum)
 	return bits
 }
 
@@ -120,6 +123,9 @@ func appendOrderFact(b []byte, f, prev *orderFact, idLen int) []byte {
 	}
 	if bits&orderNumbers != 0 {
 		b = append(le.AppendUint16(b, uint16(len(f.numbers))), f.numbers...)
+	}
+	if bits&orderNum != 0 {
+		b = append(b, f.num)
 	}
 	return b
 }
@@ -174,7 +180,7 @@ func readOrderFacts(b []byte, dst []orderFact, idLen int) ([]orderFact, bool) {
 		f.accepted, f.backfill = bits&orderAccepted != 0, bits&orderBackfill != 0
 		if bits&orderKey != 0 {
 			f.shop = r.u16()
-			f.orderID = r.take(int(r.u8()))
+			f.orderID = r.long(int(r.u8()))
 		}
 		r.optional(&f, bits)
 		dst = append(dst, f)
@@ -205,15 +211,18 @@ func (r *reader) optional(f *orderFact, bits uint16) {
 		f.until = r.u32()
 	}
 	if bits&orderPostcode != 0 {
-		f.postcode = r.take(int(r.u8()))
+		f.postcode = r.long(int(r.u8()))
 	}
 	if bits&orderNumbers != 0 {
-		f.numbers = r.take(int(r.u16()))
+		f.numbers = r.long(int(r.u16()))
+	}
+	if bits&orderNum != 0 {
+		f.num = r.u8()
 	}
 }
 
 // validOrderFacts reports whether facts can be those of one entity.
-func validOrderFacts(facts []orderFact, texts int) bool {
+func validOrderFacts(facts []orderFact, texts, links int) bool {
 	if len(facts) > MaxFacts {
 		return false
 	}
@@ -222,7 +231,7 @@ func validOrderFacts(facts []orderFact, texts int) bool {
 		if !f.lane.valid() || f.market > maxCountry || int(max(f.shop, f.carrier, f.label)) >= texts {
 			return false
 		}
-		if len(f.orderID) > maxOrderID || !validNumbers(f.numbers) {
+		if len(f.orderID) > maxOrderID || len(f.postcode) > maxPostcode || int(f.num) > links || !validNumbers(f.numbers) {
 			return false
 		}
 		if i > 0 && compareOrderFacts(&facts[i-1], f) >= 0 {
@@ -255,12 +264,12 @@ func eachNumber(b []byte, do func(number []byte)) {
 	}
 }
 
-// orderFactOf turns a record's fact into the form that is kept; its byte slices
-// are in the machine's scratch.
-func (m *Machine) orderFactOf(o *schemas.OrderFact, withNumbers bool) orderFact {
+// orderFactOf turns a record's fact into the form that is kept, without its
+// numbers; its byte slices are in the machine's scratch.
+func (m *Machine) orderFactOf(o *schemas.OrderFact) orderFact {
 	at := o.At
-	if at == 0 || o.ReceivedAt > 0 && o.ReceivedAt < at {
-		at = o.ReceivedAt // not stated, or stated to be later than it was received
+	if at == 0 {
+		at = o.ReceivedAt
 	}
 	f := orderFact{
 		id: o.FactID, kind: o.Kind, accepted: o.Accepted, backfill: o.Backfill, at: seconds(at),
@@ -276,17 +285,22 @@ func (m *Machine) orderFactOf(o *schemas.OrderFact, withNumbers bool) orderFact 
 	b := append(m.buf[:0], cut(o.OrderID, maxOrderID)...)
 	id := len(b)
 	b = append(b, cut(o.DestinationPostcode, maxPostcode)...)
-	code := len(b)
-	if withNumbers {
-		b = appendNumbers(b, o.TrackingNumbers)
-	}
 	m.buf = b
-	f.orderID, f.postcode, f.numbers = b[:id], b[id:code], b[code:]
-	if !withNumbers {
-		f.postcode = nil
-		clear(f.id[shortIDBytes:])
-	}
+	f.orderID, f.postcode = b[:id:id], b[id:]
 	return f
+}
+
+// parcelFactOf is orderFactOf for the copy that a parcel keeps.
+func (m *Machine) parcelFactOf(o *schemas.OrderFact) orderFact {
+	f := m.orderFactOf(o)
+	clear(f.id[shortIDBytes:])
+	return f
+}
+
+// numbersIn encodes the numbers that a fact names, in scratch of their own.
+func (m *Machine) numbersIn(o *schemas.OrderFact) []byte {
+	m.numbers = appendNumbers(m.numbers[:0], o.TrackingNumbers)
+	return m.numbers
 }
 
 // appendNumbers appends the canonical ones of the numbers, in order and each

@@ -7,25 +7,6 @@ import (
 	"scantrail/schemas"
 )
 
-// order is the slot of one order. Its blob holds its facts.
-type order struct {
-	id      schemas.ID // hash of shop and order
-	version uint64
-	blob    uint32
-	updated uint32
-	size    uint16
-	facts   uint16
-	flags   uint8
-}
-
-const (
-	orderDirty = 1 << iota
-	orderQuarantined
-	orderFlagsEnd
-)
-
-func (o *order) key() *schemas.ID { return &o.id }
-
 // orderKeyOf names an order. The length keeps shop and order apart.
 func (m *Machine) orderKeyOf(shop, id string) schemas.ID {
 	b := binary.LittleEndian.AppendUint32(m.buf[:0], uint32(len(shop)))
@@ -34,39 +15,18 @@ func (m *Machine) orderKeyOf(shop, id string) schemas.ID {
 	return schemas.Hash(b)
 }
 
-func (m *Machine) touchOrder(i uint32, o *order) {
-	o.version, o.updated = m.version, m.now()
-	if o.flags&orderDirty == 0 {
-		o.flags |= orderDirty
-		m.dirtyOrders.push(i)
-	}
-}
-
-func (m *Machine) orderFacts(o *order) []orderFact {
-	var ok bool
-	m.ofacts, ok = readOrderFacts(m.blobs.block(o.blob)[:o.size], m.ofacts[:0], idBytes)
-	if !ok {
-		panic("detector: facts of an order do not decode: memory is damaged")
-	}
-	return m.ofacts
-}
-
 // applyOrder adds a fact to its order and forwards what the order's parcels do
 // not know yet: this fact to the numbers known before, everything to new ones.
-func (m *Machine) applyOrder(r *schemas.OrderFact, out *Output) {
-	id := m.orderKeyOf(r.ShopID, r.OrderID)
-	i, o := m.orders.find(&id)
-	var facts []orderFact
-	if o == nil {
-		i, o = m.orders.add(&id)
-		o.blob = m.blobs.alloc(0)
-	} else {
-		if o.flags&orderQuarantined != 0 {
-			return
-		}
-		facts = m.orderFacts(o)
+func (m *Machine) applyOrder(r *schemas.Record, out *Output) {
+	o := &r.Order
+	f := m.orderFactOf(o)
+	i, e := m.reach(m.orderKeyOf(o.ShopID, o.OrderID), schemas.OrderKey(o.ShopID, o.OrderID), r, f.at)
+	if e == nil {
+		return
 	}
-	f := m.orderFactOf(r, true)
+	f = m.orderFactOf(o) // its bytes are scratch, which reach may have used
+	f.numbers = m.numbersIn(o)
+	facts := m.ordersOf(e)
 	before := m.numbersOf(facts)
 	facts, isNew := insertOrderFact(facts, &f)
 	if !isNew {
@@ -74,39 +34,39 @@ func (m *Machine) applyOrder(r *schemas.OrderFact, out *Output) {
 	}
 	m.ofacts = facts
 	after := m.numbersOf(facts)
-	m.buf2 = appendOrderFacts(m.buf2[:0], facts, idBytes)
-	if len(facts) > MaxFacts || len(after) > maxNumbers || len(m.buf2) > maxBlob {
-		m.quarantineOrder(i, o, &f, out)
+	m.buf3 = appendOrderFacts(m.buf3[:0], facts, idBytes)
+	if len(facts) > MaxFacts || len(after) > maxNumbers || !m.storeOrders(e, m.buf3) {
+		m.quarantineOrder(i, e, &f, out)
 		return
 	}
+	facts = m.ordersOf(e)
 	for _, n := range after {
 		if slices.Contains(before, n) {
-			m.forward(n, &f, out)
+			m.forward(n, n, &f, out)
 			continue
 		}
 		for k := range facts {
-			m.forward(n, &facts[k], out)
+			m.forward(n, n, &facts[k], out)
 		}
 	}
-	o.blob = m.blobs.put(o.blob, m.buf2)
-	o.size, o.facts = uint16(len(m.buf2)), uint16(len(facts))
-	m.touchOrder(i, o)
+	m.news(i, e)
+}
+
+func (m *Machine) storeOrders(e *entity, orders []byte) bool {
+	s := m.sections(e)
+	s.orders = orders
+	return m.store(e, s)
 }
 
 // quarantineOrder freezes the order as it was before f. One that had no facts
 // keeps f without its numbers, for its name.
-func (m *Machine) quarantineOrder(i uint32, o *order, f *orderFact, out *Output) {
-	o.flags |= orderQuarantined
-	if o.facts == 0 {
+func (m *Machine) quarantineOrder(i uint32, e *entity, f *orderFact, out *Output) {
+	if e.orders == 0 {
 		f.numbers = nil
-		m.buf2 = appendOrderFact(m.buf2[:0], f, &orderFact{}, idBytes)
-		o.blob, o.size, o.facts = m.blobs.put(o.blob, m.buf2), uint16(len(m.buf2)), 1
+		m.buf3 = appendOrderFact(m.buf3[:0], f, &orderFact{}, idBytes)
+		m.storeOrders(e, m.buf3)
 	}
-	out.Gaps = append(out.Gaps, DataGap{
-		Version: m.version, ShopID: m.texts.list[f.shop], OrderID: out.text.of(f.orderID),
-		Reason: reasonOrder, At: millis(m.now()),
-	})
-	m.touchOrder(i, o)
+	m.quarantine(i, e, reasonOrder, out)
 }
 
 // numbersOf lists the numbers of an order, in the order of its facts. The
@@ -123,70 +83,106 @@ func (m *Machine) numbersOf(facts []orderFact) []string {
 	return all
 }
 
-func (m *Machine) forward(number string, f *orderFact, out *Output) {
+// forward sends a copy of an order fact to the home of a number. under is the
+// number that the order names.
+func (m *Machine) forward(home, under string, f *orderFact, out *Output) {
 	l := f.lane
-	out.Forwards = append(out.Forwards, Forward{Key: number, Order: schemas.OrderFact{
-		FactID: f.id, OrderID: out.text.of(f.orderID), ShopID: m.texts.list[f.shop], Market: countryName(f.market),
-		Kind: f.kind, At: millis(f.at), Carrier: m.texts.list[f.carrier], TrackingNumbers: []string{number},
+	numbers := []string{home, under}
+	if home == under {
+		numbers = numbers[:1]
+	}
+	m.send(home, &schemas.Record{Kind: schemas.KindOrder, Forwarded: true, Home: home, Order: schemas.OrderFact{
+		FactID: f.id, OrderID: string(f.orderID), ShopID: m.texts.list[f.shop], Market: countryName(f.market),
+		Kind: f.kind, At: millis(f.at), Carrier: m.texts.list[f.carrier], TrackingNumbers: numbers,
 		LabelSource: m.texts.list[f.label], OriginCountry: countryName(l.origin()), DestinationCountry: countryName(l.destination()),
-		DestinationPostcode: out.text.of(f.postcode), PromiseAt: millis(f.promise), Until: millis(f.until),
+		DestinationPostcode: string(f.postcode), PromiseAt: millis(f.promise), Until: millis(f.until),
 		Accepted: f.accepted, Backfill: f.backfill,
-	}})
+	}}, out)
 }
 
-// applyForwarded attaches an order's fact to one of its parcels, that of the
-// only number of this copy.
-func (m *Machine) applyForwarded(r *schemas.OrderFact, out *Output) {
-	if len(r.TrackingNumbers) != 1 {
+// applyForwarded attaches an order's fact to one of its parcels. The record names
+// that of this copy, then the number that the order names, where it is another.
+func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
+	numbers := r.Order.TrackingNumbers
+	if len(numbers) == 0 || len(numbers) > 2 {
 		return
 	}
-	f := m.orderFactOf(r, false)
-	id := schemas.ParcelID(r.TrackingNumbers[0])
-	i, p := m.parcels.find(&id)
-	if p == nil {
-		f.orderID = slices.Clone(f.orderID) // a new parcel: not the hot path
-		i, p = m.addParcel(&id, r.TrackingNumbers[0], f.at)
-	}
-	if p.flags&parcelQuarantined != 0 {
+	home, under := numbers[0], numbers[len(numbers)-1]
+	f := m.parcelFactOf(&r.Order)
+	i, e := m.reach(schemas.ParcelID(home), home, r, f.at)
+	if e == nil {
 		return
 	}
-	s := m.sections(p)
-	facts, isNew := insertOrderFact(m.parcelOrders(s.orders), &f)
+	if home != under && e.parcel() {
+		m.link(i, e, under, out)
+	}
+	switch {
+	case e.is(entityQuarantined):
+		return
+	case e.is(entityMoved):
+		f = m.parcelFactOf(&r.Order)
+		m.forward(m.passOn(i, e), under, &f, out)
+		return
+	}
+	num := m.link(i, e, under, out)
+	f = m.parcelFactOf(&r.Order) // its bytes are scratch, which the above has used
+	f.num = num
+	facts, changed := insertOrderFact(m.ordersOf(e), &f)
 	m.ofacts = facts
-	if !isNew {
+	if !changed && !m.renumber(e, facts, &f) {
 		return
 	}
-	b := appendLane(m.buf3[:0], mainLane(facts))
-	b = appendOrderFacts(b, facts, shortIDBytes)
-	m.buf3 = b
-	s.orders = b
-	if len(facts) > MaxFacts || !m.store(p, s) {
-		m.quarantine(i, p, reasonOrderFacts, out)
+	m.buf3 = appendOrderFacts(m.buf3[:0], facts, shortIDBytes)
+	if len(facts) > MaxFacts || !m.storeOrders(e, m.buf3) {
+		m.quarantine(i, e, reasonOrderFacts, out)
 		return
 	}
-	m.news(i, p)
+	m.news(i, e)
 }
 
-// parcelOrders decodes the order section of a parcel: the lane that the order
-// states, kept ready, and the facts.
-func (m *Machine) parcelOrders(b []byte) []orderFact {
+// renumber keeps the smallest of the numbers under which a fact came, and reports
+// whether that changed.
+func (m *Machine) renumber(e *entity, facts []orderFact, f *orderFact) bool {
+	at := slices.IndexFunc(facts, func(g orderFact) bool { return g.id == f.id })
+	if m.numberAt(e, f.num) >= m.numberAt(e, facts[at].num) {
+		return false
+	}
+	facts[at].num = f.num
+	return true
+}
+
+// numberAt spells a number of e by its index in facts.
+func (m *Machine) numberAt(e *entity, num uint8) string {
+	if num == 0 {
+		return string(m.sections(e).number)
+	}
+	return string(m.moreOf(e).links[num-1])
+}
+
+// ordersOf decodes the order facts of e into the machine's scratch.
+func (m *Machine) ordersOf(e *entity) []orderFact {
 	m.ofacts = m.ofacts[:0]
-	if len(b) == 0 {
+	if e.orders == 0 {
 		return m.ofacts
 	}
 	var ok bool
-	m.ofacts, ok = readOrderFacts(b[laneBytes:], m.ofacts, shortIDBytes)
+	m.ofacts, ok = readOrderFacts(m.sections(e).orders, m.ofacts, idLenOf(e))
 	if !ok {
-		panic("detector: order facts of a parcel do not decode: memory is damaged")
+		panic("detector: order facts do not decode: memory is damaged")
 	}
 	return m.ofacts
 }
 
-func orderedLane(orders []byte) lane {
-	if len(orders) == 0 {
-		return 0
+func idLenOf(e *entity) int {
+	if e.is(entityOrder) {
+		return idBytes
 	}
-	return readLane(orders)
+	return shortIDBytes
+}
+
+// hasNumber reports whether any fact of an order names a number.
+func hasNumber(facts []orderFact) bool {
+	return slices.ContainsFunc(facts, func(f orderFact) bool { return len(f.numbers) > 0 })
 }
 
 // mainOrder returns the fact that names the order of a parcel: its earliest
@@ -266,12 +262,4 @@ func keepFirst(dst *uint16, v uint16) {
 	if *dst == 0 {
 		*dst = v
 	}
-}
-
-// ordered summarizes the order facts of a parcel's section.
-func (m *Machine) ordered(orders []byte) summary {
-	if len(orders) == 0 {
-		return summary{}
-	}
-	return summarize(m.parcelOrders(orders))
 }

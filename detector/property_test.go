@@ -154,7 +154,7 @@ func (w *world) log(n int, orders bool) []schemas.Record {
 		}
 	}
 	at := w.rng.IntN(len(log)/4 + 1)
-	log = append(log[:at], append([]schemas.Record{policyRecord(1, schemas.DefaultPolicy())}, log[at:]...)...)
+	log = append(log[:at], append([]schemas.Record{policyRecord(1, plainPolicy)}, log[at:]...)...)
 	return append(log, w.tick())
 }
 
@@ -212,10 +212,11 @@ func show(m map[string]oracleAlert) string {
 // is published and not withdrawn with what the definitions say about the facts
 // received so far: alerts at risk and the moment of opening included.
 func TestAgainstOracle(t *testing.T) {
-	policy, err := schemas.ParsePolicy([]byte(schemas.DefaultPolicy()))
+	policies, err := schemas.ParsePolicies([]byte(plainPolicy))
 	if err != nil {
 		t.Fatal(err)
 	}
+	policy := &policies.List[0]
 	checks := 0
 	seeds(t, func(t *testing.T, rng *rand.Rand) {
 		w := newWorld(rng)
@@ -322,12 +323,12 @@ func convergent(t *testing.T, facts []schemas.Record, rng *rand.Rand) string {
 			s.offset++
 			have.take(t, s.out.Alerts, versions)
 			for _, f := range s.out.Forwards {
-				s.sent = append(s.sent, schemas.Record{Kind: schemas.KindOrder, Forwarded: true, Order: f.Order})
+				s.sent = append(s.sent, decoded(f))
 			}
 		}
 	}
 	tick := func(at int64) { feed(schemas.Record{Kind: schemas.KindTick, Tick: schemas.Tick{At: at}}) }
-	feed(policyRecord(1, schemas.DefaultPolicy()))
+	feed(policyRecord(1, plainPolicy))
 	now := testBase + 10*24*3600_000
 	for i, r := range facts {
 		feed(r)

@@ -75,17 +75,34 @@ func (m *Machine) readRecord(r *reader) error {
 	switch tag {
 	case recordHeader:
 		return m.readHeader(r)
-	case recordPolicy:
-		return m.readPolicy(r)
+	case recordPolicies:
+		return m.readPolicies(r)
 	case recordText:
 		return m.readText(r)
 	case recordPlace:
 		return m.readPlace(r)
-	case recordParcel:
-		return m.readParcel(r)
-	case recordOrder:
-		return m.readOrder(r)
+	case recordEntity:
+		return m.restoreEntity(r)
+	case recordLeaver:
+		return m.readLeaver(r)
+	case recordAsk:
+		return m.readAsk(r)
+	case recordFilter:
+		if !m.gone.readFilter(r) {
+			return errors.New("filter out of range")
+		}
+		return nil
+	case recordWords:
+		if !m.gone.readWords(r) {
+			return errors.New("filter too long, or its head missing")
+		}
+		return nil
+	case recordFeed:
+		return m.readFeed(r)
 	case recordEnd:
+		if !m.gone.whole() {
+			return errors.New("filter cut short")
+		}
 		for i, n := range m.counts() {
 			if has := r.u32(); has != n {
 				return fmt.Errorf("count %d is %d, want %d", i, n, has)
@@ -99,7 +116,11 @@ func (m *Machine) readRecord(r *reader) error {
 
 func (m *Machine) readHeader(r *reader) error {
 	partition, generation := int32(r.u32()), r.u16()
-	m.offset, m.clock, m.control, m.policy = int64(r.u64()), int64(r.u64()), r.u32(), r.u8()
+	m.offset, m.clock, m.forwarded = int64(r.u64()), int64(r.u64()), r.u32()
+	m.control, m.feeds.full = r.u32(), r.u8() != 0
+	for n := r.u16(); n > 0 && !r.bad; n-- {
+		m.stalled = append(m.stalled, string(r.long(int(r.u8()))))
+	}
 	m.restore.header = true
 	switch {
 	case r.bad:
@@ -112,20 +133,6 @@ func (m *Machine) readHeader(r *reader) error {
 		return errors.New("offset or clock out of range")
 	}
 	return nil
-}
-
-func (m *Machine) readPolicy(r *reader) error {
-	i := r.u8()
-	text := string(r.long(int(r.u32())))
-	if r.bad {
-		return nil
-	}
-	if i == 0 || m.policies[i] != nil {
-		return fmt.Errorf("policy %d twice", i)
-	}
-	var err error
-	m.policies[i], err = newRules(text)
-	return err
 }
 
 // long takes a field that may be longer than a fixed one.
@@ -146,7 +153,7 @@ func (m *Machine) readText(r *reader) error {
 }
 
 func (m *Machine) readPlace(r *reader) error {
-	p := place{carrier: string(r.long(int(r.u8()))), facility: string(r.long(int(r.u8()))), country: r.u16(), mapping: r.u32()}
+	p := place{carrier: string(r.long(int(r.u8()))), facility: string(r.long(int(r.u8()))), country: r.u16(), mapping: r.u32(), uncertain: r.u8() != 0}
 	n := len(m.places.list)
 	if !r.bad && (p.country > maxCountry || int(m.places.of(p)) != n || m.places.list[n] != p) {
 		return errors.New("place twice, or too many or out of range")
@@ -154,111 +161,122 @@ func (m *Machine) readPlace(r *reader) error {
 	return nil
 }
 
-func (m *Machine) readParcel(r *reader) error {
-	var id schemas.ID
-	copy(id[:], r.take(len(id)))
-	var s parcel
-	s.version, s.opened, s.updated, s.deadline = r.u64(), r.u32(), r.u32(), r.u32()
-	s.stages, s.flags, s.policy, s.number = r.u8(), r.u8(), r.u8(), r.u8()
-	s.orders, s.alerts, s.factLen = r.u16(), r.u16(), r.u16()
-	if s.size() > maxBlob {
-		return errors.New("parcel too large")
+// readEntity takes what appendEntity wrote off r: the slot, without a blob, and
+// the blob, which aliases r.
+func (m *Machine) readEntity(r *reader, e *entity) (blob []byte, err error) {
+	copy(e.id[:], r.take(len(e.id)))
+	e.version, e.opened, e.updated, e.deadline = r.u64(), r.u32(), r.u32(), r.u32()
+	e.flags, e.stages, e.policy, e.number = r.u16(), r.u8(), r.u8(), r.u8()
+	e.orders, e.alerts, e.factLen = r.u16(), r.u16(), r.u16()
+	blob = r.long(int(r.u16()))
+	switch {
+	case r.bad:
+		return nil, errors.New("entity cut short")
+	case e.flags >= entityFlagsEnd || e.number > schemas.MaxNumber || len(blob) > maxBlob:
+		return nil, fmt.Errorf("entity %s: state out of range", e.id)
+	case e.size() > len(blob) || e.is(entityMore) && e.size()+2 > len(blob) || e.used(blob) != len(blob):
+		return nil, fmt.Errorf("entity %s: sections do not fit", e.id)
+	case e.is(entityOrder) && (e.number != 0 || e.factLen != 0 || e.is(entityMore)):
+		return nil, fmt.Errorf("order %s: has what only parcels have", e.id)
 	}
-	blob := r.long(s.size())
-	if r.bad {
-		return nil
-	}
-	if _, p := m.parcels.find(&id); p != nil {
-		return fmt.Errorf("parcel %s twice", id)
-	}
-	if s.flags >= parcelFlagsEnd || s.number > schemas.MaxNumber || s.policy != 0 && m.policies[s.policy] == nil {
-		return fmt.Errorf("parcel %s: state out of range", id)
-	}
-	if s.policy == 0 && s.flags&parcelEnded != 0 {
-		return fmt.Errorf("parcel %s: ended without a policy", id)
-	}
-	i, p := m.parcels.add(&id)
-	s.id, s.blob = id, m.blobs.put(0, blob)
-	*p = s
-	return m.checkParcel(i, p)
+	at := e.blob
+	e.blob = m.blobs.put(0, blob)
+	err = m.checkEntity(e)
+	m.blobs.release(e.blob)
+	e.blob = at
+	return blob, err
 }
 
-// checkParcel decodes every section of a restored parcel, so that nothing that
-// a snapshot says can surprise Apply later, and counts what is counted.
-func (m *Machine) checkParcel(i uint32, p *parcel) error {
-	s := m.sections(p)
-	var ok bool
-	if m.facts, ok = readFacts(s.facts, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list)) || !bytes.Equal(appendFacts(m.buf[:0], m.facts), s.facts) {
-		return fmt.Errorf("parcel %s: facts do not decode", p.id)
+// checkEntity decodes every section of a restored entity, so that nothing that a
+// snapshot says can surprise Apply later.
+func (m *Machine) checkEntity(e *entity) error {
+	s := m.sections(e)
+	links := 0
+	if e.is(entityMore) {
+		x, ok := readMore(s.more, nil)
+		links = len(x.links)
+		if !ok || links > maxLinks || len(x.keys) >= maxLives || int(x.product) >= len(m.texts.list) || !bytes.Equal(appendMore(m.buf[:0], &x), s.more) {
+			return fmt.Errorf("parcel %s: numbers or lives do not decode", e.id)
+		}
 	}
-	p.facts = uint16(len(m.facts))
+	var ok bool
+	if m.facts, ok = readFacts(s.facts, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list), links) || !bytes.Equal(appendFacts(m.buf[:0], m.facts), s.facts) {
+		return fmt.Errorf("parcel %s: facts do not decode", e.id)
+	}
+	e.facts = uint16(len(m.facts))
 	m.known, m.buf = readKnown(s.alerts, m.known[:0]), m.buf[:0]
 	for k := range m.known {
 		m.buf = appendKnown(m.buf, &m.known[k])
 	}
-	if p.alerts > maxKnown || !validKnown(m.known) || !bytes.Equal(m.buf, s.alerts) {
-		return fmt.Errorf("parcel %s: alerts do not decode", p.id)
+	if e.alerts > maxKnown || !validKnown(m.known, links) || !bytes.Equal(m.buf, s.alerts) {
+		return fmt.Errorf("entity %s: alerts do not decode", e.id)
 	}
-	if !m.validOrders(s.orders) {
-		return fmt.Errorf("parcel %s: order facts do not decode", p.id)
+	n := idLenOf(e)
+	m.ofacts, ok = readOrderFacts(s.orders, m.ofacts[:0], n)
+	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list), links) || !bytes.Equal(appendOrderFacts(m.buf[:0], m.ofacts, n), s.orders) {
+		return fmt.Errorf("entity %s: order facts do not decode", e.id)
 	}
-	if p.policy != 0 {
-		m.policies[p.policy].parcels++
+	return nil
+}
+
+func (m *Machine) restoreEntity(r *reader) error {
+	var s entity
+	blob, err := m.readEntity(r, &s)
+	if err != nil {
+		return err
 	}
-	if p.flags&parcelEnded == 0 {
-		m.open++
+	if _, e := m.entities.find(&s.id); e != nil {
+		return fmt.Errorf("entity %s twice", s.id)
 	}
-	if p.flags&parcelDirty != 0 {
-		m.dirtyParcels.push(i)
+	if s.policy != 0 && m.policies[s.policy] == nil {
+		return fmt.Errorf("entity %s: its policy is missing", s.id)
 	}
-	if p.flags&parcelPending != 0 {
+	i, e := m.entities.add(&s.id)
+	s.blob = m.blobs.put(0, blob)
+	*e = s
+	if e.policy != 0 {
+		m.policies[e.policy].parcels++
+	}
+	m.count(e, 1)
+	if e.is(entityDirty) {
+		m.dirty(e).push(i)
+	}
+	if e.is(entityPending) {
 		m.pending = append(m.pending, i)
 	}
 	return nil
 }
 
-// validOrders reports whether b is the order section of a parcel.
-func (m *Machine) validOrders(b []byte) bool {
-	if len(b) == 0 {
-		return true
+func (m *Machine) readLeaver(r *reader) error {
+	var l leaver
+	blob, err := m.readEntity(r, &l.entity)
+	if err != nil {
+		return err
 	}
-	if len(b) < laneBytes {
-		return false
+	l.at, l.archived = r.u32(), r.u8() != 0
+	if l.policy != 0 && m.policies[l.policy] == nil {
+		return fmt.Errorf("entity %s: its policy is missing", l.id)
 	}
-	var ok bool
-	m.ofacts, ok = readOrderFacts(b[laneBytes:], m.ofacts[:0], shortIDBytes)
-	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list)) || readLane(b) != mainLane(m.ofacts) {
-		return false
+	if l.policy != 0 {
+		m.policies[l.policy].parcels++
 	}
-	for i := range m.ofacts {
-		if len(m.ofacts[i].numbers) > 0 || len(m.ofacts[i].postcode) > 0 {
-			return false
-		}
-	}
-	return bytes.Equal(appendOrderFacts(m.buf[:0], m.ofacts, shortIDBytes), b[laneBytes:])
+	l.blob = m.blobs.put(0, blob)
+	m.leaving = append(m.leaving, l)
+	return nil
 }
 
-func (m *Machine) readOrder(r *reader) error {
+func (m *Machine) readAsk(r *reader) error {
 	var id schemas.ID
 	copy(id[:], r.take(len(id)))
-	s := order{id: id, version: r.u64(), updated: r.u32(), flags: r.u8(), size: r.u16()}
-	blob := r.long(int(s.size))
-	if r.bad {
-		return nil
+	offset := int64(r.u64())
+	name := string(r.long(int(r.u16())))
+	n := int(r.u16())
+	if r.bad || n > maxHeld || m.asks.find(id) != nil {
+		return fmt.Errorf("question about %s: cut short, twice or too long", id)
 	}
-	if _, o := m.orders.find(&id); o != nil || s.flags >= orderFlagsEnd || s.size > maxBlob {
-		return fmt.Errorf("order %s: twice, or state out of range", id)
-	}
-	var ok bool
-	m.ofacts, ok = readOrderFacts(blob, m.ofacts[:0], idBytes)
-	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list)) || !bytes.Equal(appendOrderFacts(m.buf[:0], m.ofacts, idBytes), blob) {
-		return fmt.Errorf("order %s: facts do not decode", id)
-	}
-	i, o := m.orders.add(&id)
-	s.blob, s.facts = m.blobs.put(0, blob), uint16(len(m.ofacts))
-	*o = s
-	if o.flags&orderDirty != 0 {
-		m.dirtyOrders.push(i)
+	q := m.asks.add(id, name, offset)
+	for ; n > 0 && !r.bad; n-- {
+		q.held = append(q.held, bytes.Clone(r.long(int(r.u32()))))
 	}
 	return nil
 }
@@ -274,16 +292,16 @@ func (m *Machine) FinishRestore() error {
 		return m.restore.failed
 	case !m.restore.ended:
 		return fail("its end is missing")
-	case m.policy != 0 && m.policies[m.policy] == nil:
+	case m.control != 0 && m.inForce == nil:
 		return fail("the policy in force is missing")
 	}
 	if m.clock == 0 {
 		return nil
 	}
 	m.timers.start(m.now())
-	for i := range m.parcels.n {
-		if p := m.parcels.at(i); p.deadline != 0 {
-			m.arm(i, p, p.deadline)
+	for i := range m.entities.n {
+		if e := m.entities.at(i); e.deadline != 0 {
+			m.arm(i, e, e.deadline)
 		}
 	}
 	return nil

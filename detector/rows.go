@@ -6,17 +6,23 @@ import (
 	"scantrail/schemas"
 )
 
-// DirtyParcels appends to dst the rows of up to limit parcels whose present row
-// is not known to be written, those that have waited longest first. The same
-// parcels come again until MarkParcelsWritten has seen their rows. Rows are
-// independent of the machine; what dst has beyond its length, the Carriers of
-// those rows included, is written over.
+// DirtyParcels appends to dst the rows of up to limit parcels whose present rows
+// are not known to be written, those that have waited longest first: one for
+// every life, so that there may be more rows than limit. The same parcels come
+// again until MarkParcelsWritten has seen their rows. Rows are independent of the
+// machine; what dst has beyond its length, the Carriers of those rows included,
+// is written over.
 func (m *Machine) DirtyParcels(limit int, dst []schemas.ParcelRow) []schemas.ParcelRow {
+	for k := range m.leaving {
+		if l := &m.leaving[k].entity; l.flags&(entityDirty|entityOrder) == entityDirty && limit > 0 {
+			dst = m.parcelRows(l, dst)
+			limit--
+		}
+	}
 	q := &m.dirtyParcels
 	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {
-		if p := m.parcels.at(i); p.flags&parcelDirty != 0 {
-			dst = slices.Grow(dst, 1)[:len(dst)+1]
-			m.parcelRow(p, &dst[len(dst)-1])
+		if m.isDirtyParcel(i) {
+			dst = m.parcelRows(m.entities.at(i), dst)
 		}
 	}
 	return dst
@@ -26,68 +32,142 @@ func (m *Machine) DirtyParcels(limit int, dst []schemas.ParcelRow) []schemas.Par
 // become newer since stays dirty.
 func (m *Machine) MarkParcelsWritten(rows []schemas.ParcelRow) {
 	for i := range rows {
-		if _, p := m.parcels.find(&rows[i].ParcelID); p != nil && p.version == rows[i].Version {
-			p.flags &^= parcelDirty
-		}
+		m.written(rows[i].ParcelID, rows[i].Version)
 	}
-	m.dirtyParcels.trim(len(rows), func(i uint32) bool { return m.parcels.at(i).flags&parcelDirty != 0 })
+	m.leaversWritten(func(at map[rowKey]bool) {
+		for i := range rows {
+			at[rowKey{rows[i].ParcelID, rows[i].Version}] = true
+		}
+	})
+	m.dirtyParcels.trim(len(rows), func(i uint32) bool { return m.entities.at(i).flags&(entityOrder|entityDirty) == entityDirty })
 }
 
-// DirtyOrders is DirtyParcels for orders.
+// written takes the dirty flag off the entity of that version.
+func (m *Machine) written(id schemas.ID, version uint64) {
+	if _, e := m.entities.find(&id); e != nil && e.version == version {
+		e.flags &^= entityDirty
+	}
+}
+
+// rowKey names what was written.
+type rowKey struct {
+	id      schemas.ID
+	version uint64
+}
+
+// leaversWritten takes the dirty flags off those that have left.
+func (m *Machine) leaversWritten(list func(map[rowKey]bool)) {
+	if len(m.leaving) == 0 {
+		return
+	}
+	at := map[rowKey]bool{}
+	list(at)
+	for k := range m.leaving {
+		if l := &m.leaving[k].entity; at[rowKey{l.id, l.version}] {
+			l.flags &^= entityDirty
+		}
+	}
+	m.forget()
+}
+
+// A slot in a queue may have been freed, and taken by an entity of the other
+// kind. What has news waits for the tick that judges it: a row is the state at its
+// version.
+func (m *Machine) isDirtyParcel(i uint32) bool {
+	return m.entities.at(i).flags&(entityFree|entityOrder|entityPending|entityDirty) == entityDirty
+}
+
+func (m *Machine) isDirtyOrder(i uint32) bool {
+	return m.entities.at(i).flags&(entityFree|entityOrder|entityPending|entityDirty) == entityOrder|entityDirty
+}
+
+// DirtyOrders is DirtyParcels for orders, of which each has one row.
 func (m *Machine) DirtyOrders(limit int, dst []schemas.OrderRow) []schemas.OrderRow {
+	for k := range m.leaving {
+		if l := &m.leaving[k].entity; l.flags&(entityDirty|entityOrder) == entityDirty|entityOrder && limit > 0 {
+			dst = append(dst, m.orderRow(l))
+			limit--
+		}
+	}
 	q := &m.dirtyOrders
 	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {
-		if o := m.orders.at(i); o.flags&orderDirty != 0 {
-			dst = append(dst, m.orderRow(o))
+		if m.isDirtyOrder(i) {
+			dst = append(dst, m.orderRow(m.entities.at(i)))
 		}
 	}
 	return dst
 }
 
-// MarkOrdersWritten is MarkParcelsWritten for orders.
+// MarkOrdersWritten is MarkParcelsWritten for orders. A row may hold less of a
+// key than was stated: it says which order it is of itself.
 func (m *Machine) MarkOrdersWritten(rows []schemas.OrderRow) {
-	// Versions name the rows: no two orders change at one offset, and a row may
-	// hold less of a key than was stated.
-	written := make(map[uint64]bool, len(rows))
 	for i := range rows {
-		written[rows[i].Version] = true
+		m.written(rows[i].EntityID, rows[i].Version)
 	}
-	q := &m.dirtyOrders
-	for _, i := range q.slots[q.head:min(q.head+len(rows), len(q.slots))] {
-		if o := m.orders.at(i); written[o.version] {
-			o.flags &^= orderDirty
+	m.leaversWritten(func(at map[rowKey]bool) {
+		for i := range rows {
+			at[rowKey{rows[i].EntityID, rows[i].Version}] = true
 		}
-	}
-	q.trim(len(rows), func(i uint32) bool { return m.orders.at(i).flags&orderDirty != 0 })
+	})
+	m.dirtyOrders.trim(len(rows), func(i uint32) bool {
+		return m.entities.at(i).flags&(entityOrder|entityDirty) == entityOrder|entityDirty
+	})
 }
 
-// parcelRow fills in the row of p as of its version: under the policy and at
-// the clock of that moment.
-func (m *Machine) parcelRow(p *parcel, row *schemas.ParcelRow) {
-	facts := m.factsOf(p)
-	s := m.sections(p)
-	r := m.policies[p.policy]
-	if r == nil { // quarantined before the first policy
+// parcelRows appends the rows of e as of its version: one for each life, and
+// those of lives that there no longer are, as deleted.
+func (m *Machine) parcelRows(e *entity, dst []schemas.ParcelRow) []schemas.ParcelRow {
+	keys := m.moreOf(e).keys
+	var lives []life
+	if !e.is(entityMoved) {
+		lives = m.livesOf(e)
+	}
+	for i := range max(len(keys)+1, 1) {
+		dst = slices.Grow(dst, 1)[:len(dst)+1]
+		row := &dst[len(dst)-1]
+		opened := e.opened
+		if i > 0 {
+			opened = keys[i-1]
+		}
+		if i >= len(lives) {
+			*row = schemas.ParcelRow{ParcelID: e.id, OpenedAt: millis(opened), Version: e.version, Deleted: true,
+				TrackingNumber: m.rows.of(m.sections(e).number), UpdatedAt: millis(e.updated), Carriers: row.Carriers[:0]}
+			continue
+		}
+		m.parcelRow(e, &lives[i], row)
+		row.OpenedAt, row.Life = millis(opened), uint8(i+1)
+	}
+	return dst
+}
+
+// parcelRow fills in the row of one life, under the policy and at the clock of
+// e's version.
+func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
+	r := m.policies[e.policy]
+	if r == nil { // before the first policy
 		r = noRules
 	}
 	v := &m.verdict
-	v.evaluate(facts, orderedLane(s.orders), r, p.updated)
+	v.evaluate(l, r, e.updated)
 	*row = schemas.ParcelRow{
-		ParcelID: p.id, OpenedAt: millis(p.opened), Version: p.version, TrackingNumber: m.rows.of(s.number),
-		Carriers: m.carriers(row.Carriers[:0], facts),
+		ParcelID: e.id, Version: e.version, TrackingNumber: m.rows.of(m.sections(e).number),
+		Carriers: m.carriers(row.Carriers[:0], l.facts),
 		Origin:   countryName(v.lane.origin()), Destination: countryName(v.lane.destination()),
 		Stage: v.stage, EndMilestone: v.endMilestone, EndedAt: millis(v.end),
-		Facts: uint16(len(facts)), ProgressFacts: v.progress,
+		Facts: uint16(len(l.facts)), ProgressFacts: v.progress,
 		Required: v.required, Due: v.due, Observed: v.observed,
 		SilentSecs: v.silent, Gaps48h: v.gaps48, Gaps72h: v.gaps72, Exceptions: v.exceptions,
-		Policy: r.policy.Name, UpdatedAt: millis(p.updated),
+		Policy: r.policy.Name, UpdatedAt: millis(e.updated),
 	}
-	if p.flags&parcelQuarantined != 0 {
+	if e.is(entityQuarantined) {
 		row.Facts = MaxFacts + 1
 	}
-	row.FirstProgressAt = millis(v.first)
+	if e.is(entityMore) {
+		row.Product = m.texts.list[m.moreOf(e).product]
+	}
+	row.FirstProgressAt, row.FirstPhysicalAt = millis(v.first), millis(v.handled.sec)
 	if v.last >= 0 {
-		f := &facts[v.last]
+		f := &l.facts[v.last]
 		at := &m.places.list[f.place]
 		row.LastMilestone, row.LastProgressAt = f.milestone, millis(f.sec)
 		row.LastCarrier, row.LastFacility, row.LastCountry = at.carrier, at.facility, countryName(at.country)
@@ -98,21 +178,22 @@ func (m *Machine) parcelRow(p *parcel, row *schemas.ParcelRow) {
 	} {
 		*t = millis(v.times[i])
 	}
-	m.orderPart(s.orders, row)
+	m.orderPart(l.main, row)
 }
 
 // orderPart fills in what the parcel's order says.
-func (m *Machine) orderPart(orders []byte, row *schemas.ParcelRow) {
-	if len(orders) == 0 {
+func (m *Machine) orderPart(main []orderFact, row *schemas.ParcelRow) {
+	if len(main) == 0 {
 		return
 	}
-	o := m.ordered(orders)
+	o := summarize(main)
 	row.OrderID, row.ShopID, row.Market = m.rows.of(o.orderID), m.texts.list[o.shop], countryName(o.market)
 	row.LabelSource, row.PromiseAt = m.texts.list[o.label], millis(o.promise)
 	row.OrderedAt = millis(o.first[schemas.OrderCreated])
 	row.ConfirmedAt = millis(o.first[schemas.OrderConfirmed])
 	row.ReadyAt = millis(o.first[schemas.OrderReadyToShip])
 	row.MarkedShippedAt = millis(o.first[schemas.OrderMarkedShipped])
+	row.MarkedDeliveredAt = millis(o.first[schemas.OrderMarkedDelivered])
 	row.CancelledAt = millis(o.first[schemas.OrderCancelled])
 }
 
@@ -126,21 +207,21 @@ func (m *Machine) carriers(dst []string, facts []fact) []string {
 	return dst
 }
 
-func (m *Machine) orderRow(o *order) schemas.OrderRow {
-	facts := m.orderFacts(o)
+func (m *Machine) orderRow(e *entity) schemas.OrderRow {
+	facts := m.ordersOf(e)
 	s := summarize(facts)
 	at := func(k schemas.OrderKind) int64 { return millis(s.first[k]) }
 	row := schemas.OrderRow{
-		OrderID: m.rows.of(s.orderID), ShopID: m.texts.list[s.shop], Market: countryName(s.market), Version: o.version,
+		EntityID: e.id, OrderID: m.rows.of(s.orderID), ShopID: m.texts.list[s.shop], Market: countryName(s.market), Version: e.version,
 		Carrier: m.texts.list[s.carrier], TrackingNumbers: m.numbersOf(facts), LabelSource: m.texts.list[s.label],
 		Origin: countryName(s.lane.origin()), Destination: countryName(s.lane.destination()), DestPostcode: m.rows.of(s.postcode),
 		CreatedAt: at(schemas.OrderCreated), ConfirmedAt: at(schemas.OrderConfirmed), ReadyAt: at(schemas.OrderReadyToShip),
 		MarkedShippedAt: at(schemas.OrderMarkedShipped), MarkedDeliveredAt: at(schemas.OrderMarkedDelivered),
 		LabelAt: at(schemas.OrderLabelCreated), PromiseAt: millis(s.promise),
 		CancelRequestedAt: at(schemas.OrderCancelRequested), CancelAnsweredAt: at(schemas.OrderCancelAnswered),
-		CancelledAt: at(schemas.OrderCancelled), Facts: uint16(len(facts)), UpdatedAt: millis(o.updated),
+		CancelledAt: at(schemas.OrderCancelled), Facts: uint16(len(facts)), UpdatedAt: millis(e.updated),
 	}
-	if o.flags&orderQuarantined != 0 {
+	if e.is(entityQuarantined) {
 		row.Facts = MaxFacts + 1
 	}
 	return row

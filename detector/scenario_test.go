@@ -129,7 +129,7 @@ func (s *scenario) line(w []string) error {
 }
 
 func (s *scenario) policy(w []string) error {
-	text, number := schemas.DefaultPolicy(), 1
+	text, number := plainPolicy, 1
 	for i, arg := range w {
 		if i == 0 {
 			number, _ = strconv.Atoi(arg)
@@ -238,7 +238,7 @@ func (s *scenario) apply(r *schemas.Record) error {
 	}
 	s.print()
 	for _, f := range s.out.Forwards {
-		s.sent = append(s.sent, schemas.Record{Kind: schemas.KindOrder, Forwarded: true, Order: f.Order})
+		s.sent = append(s.sent, decoded(f))
 	}
 	for len(s.sent) > 0 {
 		next := s.sent[0]
@@ -282,7 +282,7 @@ func (s *scenario) print() {
 		fmt.Fprintf(&s.buf, "%s status %s %s at %s %s\n", clock, st.TrackingNumber, st.Stage, sinceBase(st.At), st.OrderID)
 	}
 	for _, f := range s.out.Forwards {
-		fmt.Fprintf(&s.buf, "%s forward %s %s of %s at %s\n", clock, f.Key, f.Order.Kind, f.Order.OrderID, sinceBase(f.Order.At))
+		s.forward(clock, f)
 	}
 	for _, g := range s.out.Gaps {
 		fmt.Fprintf(&s.buf, "%s quarantine %s%s %s\n", clock, g.TrackingNumber, g.OrderID, g.Reason)
@@ -309,4 +309,27 @@ func (s *scenario) row(kind string, v reflect.Value) {
 		fmt.Fprintf(&s.buf, " %s=%s", name, val)
 	}
 	s.buf.WriteString("\n")
+}
+
+// decoded is the record that a forward appends to the log of another partition.
+func decoded(f Forward) (r schemas.Record) {
+	if err := r.Decode(f.Value); err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func (s *scenario) forward(clock string, f Forward) {
+	switch r := decoded(f); r.Kind {
+	case schemas.KindOrder:
+		fmt.Fprintf(&s.buf, "%s forward %s %s of %s at %s\n", clock, f.Key, r.Order.Kind, r.Order.OrderID, sinceBase(r.Order.At))
+	case schemas.KindEvent:
+		fmt.Fprintf(&s.buf, "%s forward %s scan of %s %s at %s\n", clock, f.Key, r.Event.TrackingNumber, r.Event.Milestone, sinceBase(r.Event.OccurredAt))
+	case schemas.KindAlias:
+		fmt.Fprintf(&s.buf, "%s forward %s is also %s\n", clock, f.Key, r.Alias.OtherNumber)
+	case schemas.KindVoid:
+		fmt.Fprintf(&s.buf, "%s forward %s void of %s\n", clock, f.Key, r.Void.TrackingNumber)
+	case schemas.KindHandover:
+		fmt.Fprintf(&s.buf, "%s forward %s hand-over of %s with %d alerts\n", clock, f.Key, r.Handover.TrackingNumber, len(r.Handover.Alerts))
+	}
 }

@@ -9,10 +9,11 @@ import (
 // A snapshot is a sequence of chunks. Each holds the version of the format (1
 // byte), its place in the sequence (4), whole records, and the CRC-32C of all
 // that (4); numbers are little endian. A record is a tag and fields of a fixed
-// order: first the header and the policies, then the dictionaries, the parcels,
-// the orders, and the end with the counts of them. Timers are not in it: they
-// follow from the parcels' deadlines.
-const snapshotVersion = 1
+// order: first the header and the policies, then the dictionaries, the entities,
+// those that leave, the open questions, the filters of what is gone, the feeds,
+// and the end with the counts of them.
+// Timers are not in it: they follow from the entities' deadlines.
+const snapshotVersion = 2
 
 const (
 	chunkHead = 5
@@ -21,11 +22,15 @@ const (
 
 const (
 	recordHeader = iota + 1
-	recordPolicy
+	recordPolicies
 	recordText
 	recordPlace
-	recordParcel
-	recordOrder
+	recordEntity
+	recordLeaver
+	recordAsk
+	recordFeed
+	recordFilter
+	recordWords
 	recordEnd
 )
 
@@ -57,19 +62,30 @@ func (m *Machine) WriteSnapshot(chunkBytes int, emit func(chunk []byte) error) e
 		c.buf = appendString(appendString(append(c.buf, recordPlace), p.carrier), p.facility)
 		c.buf = binary.LittleEndian.AppendUint16(c.buf, p.country)
 		c.buf = binary.LittleEndian.AppendUint32(c.buf, p.mapping)
+		c.buf = append(c.buf, asByte(p.uncertain))
 		c.end()
 	}
-	for i := range m.parcels.n {
-		m.writeParcel(&c, m.parcels.at(i))
+	for i := range m.entities.n {
+		if e := m.entities.at(i); !e.is(entityFree) {
+			c.buf = m.appendEntity(append(c.buf, recordEntity), e)
+			c.end()
+		}
 		if c.err != nil {
 			return c.err
 		}
 	}
-	for i := range m.orders.n {
-		m.writeOrder(&c, m.orders.at(i))
-		if c.err != nil {
-			return c.err
+	for i := range m.leaving {
+		m.writeLeaver(&c, &m.leaving[i])
+	}
+	for _, q := range m.asks.list {
+		if q != nil {
+			m.writeAsk(&c, q)
 		}
+	}
+	m.gone.write(&c)
+	for _, f := range m.feeds.list {
+		c.buf = appendFeed(append(c.buf, recordFeed), f)
+		c.end()
 	}
 	c.buf = append(c.buf, recordEnd)
 	for _, n := range m.counts() {
@@ -80,8 +96,8 @@ func (m *Machine) WriteSnapshot(chunkBytes int, emit func(chunk []byte) error) e
 	return c.err
 }
 
-func (m *Machine) counts() [4]uint32 {
-	return [...]uint32{uint32(len(m.texts.list)), uint32(len(m.places.list)), m.parcels.n, m.orders.n}
+func (m *Machine) counts() [7]uint32 {
+	return [...]uint32{uint32(len(m.texts.list)), uint32(len(m.places.list)), m.entities.live(), uint32(len(m.leaving)), uint32(len(m.asks.at)), uint32(len(m.gone.filters)), uint32(len(m.feeds.list))}
 }
 
 func (m *Machine) writeHeader(c *chunker) {
@@ -91,44 +107,63 @@ func (m *Machine) writeHeader(c *chunker) {
 	b = le.AppendUint16(b, m.generation)
 	b = le.AppendUint64(b, uint64(m.offset))
 	b = le.AppendUint64(b, uint64(m.clock))
-	b = le.AppendUint32(b, m.control)
-	c.buf = append(b, m.policy)
-	c.end()
-	for i, r := range m.policies {
-		if r != nil && (r.parcels > 0 || i == int(m.policy)) {
-			c.buf = le.AppendUint32(append(c.buf, recordPolicy, uint8(i)), uint32(len(r.text)))
-			c.buf = append(c.buf, r.text...)
-			c.end()
-		}
+	b = le.AppendUint32(b, m.forwarded)
+	b = append(le.AppendUint32(b, m.control), asByte(m.feeds.full))
+	b = le.AppendUint16(b, uint16(len(m.stalled)))
+	for _, carrier := range m.stalled {
+		b = appendString(b, cut(carrier, maxText))
 	}
+	c.buf = b
+	c.end()
+	m.writePolicies(c)
 }
 
-func (m *Machine) writeParcel(c *chunker, p *parcel) {
+// appendEntity appends the encoding of e, which the archive keeps as well.
+func (m *Machine) appendEntity(b []byte, e *entity) []byte {
 	le := binary.LittleEndian
-	b := append(c.buf, recordParcel)
-	b = append(b, p.id[:]...)
-	b = le.AppendUint64(b, p.version)
-	b = le.AppendUint32(b, p.opened)
-	b = le.AppendUint32(b, p.updated)
-	b = le.AppendUint32(b, p.deadline)
-	b = append(b, p.stages, p.flags, p.policy, p.number)
-	b = le.AppendUint16(b, p.orders)
-	b = le.AppendUint16(b, p.alerts)
-	b = le.AppendUint16(b, p.factLen)
-	c.buf = append(b, m.blobs.block(p.blob)[:p.size()]...)
+	b = append(b, e.id[:]...)
+	b = le.AppendUint64(b, e.version)
+	b = le.AppendUint32(b, e.opened)
+	b = le.AppendUint32(b, e.updated)
+	b = le.AppendUint32(b, e.deadline)
+	b = le.AppendUint16(b, e.flags)
+	b = append(b, e.stages, e.policy, e.number)
+	b = le.AppendUint16(b, e.orders)
+	b = le.AppendUint16(b, e.alerts)
+	b = le.AppendUint16(b, e.factLen)
+	block := m.blobs.block(e.blob)
+	used := e.used(block)
+	b = le.AppendUint16(b, uint16(used))
+	return append(b, block[:used]...)
+}
+
+func (m *Machine) writeLeaver(c *chunker, l *leaver) {
+	c.buf = m.appendEntity(append(c.buf, recordLeaver), &l.entity)
+	c.buf = binary.LittleEndian.AppendUint32(c.buf, l.at)
+	c.buf = append(c.buf, asByte(l.archived))
 	c.end()
 }
 
-func (m *Machine) writeOrder(c *chunker, o *order) {
-	le := binary.LittleEndian
-	b := append(c.buf, recordOrder)
-	b = append(b, o.id[:]...)
-	b = le.AppendUint64(b, o.version)
-	b = le.AppendUint32(b, o.updated)
-	b = append(b, o.flags)
-	b = le.AppendUint16(b, o.size)
-	c.buf = append(b, m.blobs.block(o.blob)[:o.size]...)
+func (m *Machine) writeAsk(c *chunker, q *ask) {
+	b := append(c.buf, recordAsk)
+	b = append(b, q.EntityID[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(q.Offset))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(q.Name)))
+	b = append(b, q.Name...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(q.held)))
+	for _, r := range q.held {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(r)))
+		b = append(b, r...)
+	}
+	c.buf = b
 	c.end()
+}
+
+func asByte(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 func appendString(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }
@@ -157,9 +192,4 @@ func (c *chunker) flush() {
 	if c.err == nil {
 		c.err = c.emit(c.buf)
 	}
-}
-
-// size is the length of p's blob.
-func (p *parcel) size() int {
-	return int(p.number) + int(p.orders) + int(p.alerts)*knownBytes + int(p.factLen)
 }

@@ -43,7 +43,7 @@ func TestSnapshotEverywhere(t *testing.T) {
 		w := newWorld(rng)
 		log := w.log(90, true)
 		for i := 0; i < len(log); i += 20 { // policies come and go
-			log[i] = policyRecord(uint32(2+i), strings.Replace(schemas.DefaultPolicy(), "open: 48h", fmt.Sprintf("open: %dh", 40+i/20), 1))
+			log[i] = policyRecord(uint32(2+i), strings.Replace(plainPolicy, "open: 48h", fmt.Sprintf("open: %dh", 40+i/20), 1))
 		}
 		var machines []*Machine
 		main := NewMachine(5, 2)

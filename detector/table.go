@@ -18,10 +18,15 @@ type keyed[T any] interface {
 // hashes already.
 type table[T any, P keyed[T]] struct {
 	slabs [][]T
-	n     uint32
+	n     uint32 // slots ever used
+	free  []uint32
 	tags  []uint8
 	slots []uint32 // slot plus 1; 0 is free
+	dead  uint32   // places in slots whose entity was removed
 }
+
+// removed stands in slots where an entity was: a search goes on behind it.
+const removed = 1<<32 - 1
 
 const (
 	slabBits = 10
@@ -43,7 +48,7 @@ func (t *table[T, P]) find(id *schemas.ID) (uint32, *T) {
 	at, tag := spread(id)
 	mask := uint64(len(t.slots) - 1)
 	for at &= mask; t.slots[at] != 0; at = (at + 1) & mask {
-		if t.tags[at] != tag {
+		if t.tags[at] != tag || t.slots[at] == removed {
 			continue
 		}
 		i := t.slots[at] - 1
@@ -54,21 +59,41 @@ func (t *table[T, P]) find(id *schemas.ID) (uint32, *T) {
 	return 0, nil
 }
 
-// add appends a slot and returns it; the caller has made sure with find that
-// its key is new, and sets it.
+// add takes a slot, that which was freed last or a new one, and returns it; the
+// caller has made sure with find that its key is new, and sets it.
 func (t *table[T, P]) add(id *schemas.ID) (uint32, *T) {
-	if int(t.n) == len(t.slabs)*slabLen {
-		t.slabs = append(t.slabs, make([]T, slabLen))
+	var i uint32
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		if int(t.n) == len(t.slabs)*slabLen {
+			t.slabs = append(t.slabs, make([]T, slabLen))
+		}
+		i = t.n
+		t.n++
 	}
-	if int(t.n)*5 >= len(t.slots)*4 {
-		t.grow()
-	}
-	i := t.n
-	t.n++
-	t.index(id, i)
 	s := t.at(i)
+	*s = *new(T)
 	*P(s).key() = *id
+	if (int(t.live())+int(t.dead))*5 >= len(t.slots)*4 {
+		t.reindex(i)
+	}
+	t.index(id, i)
 	return i, s
+}
+
+// live is the number of entities, one that is being added included.
+func (t *table[T, P]) live() uint32 { return t.n - uint32(len(t.free)) }
+
+// remove frees slot i, whose key is still in it.
+func (t *table[T, P]) remove(i uint32) {
+	at, _ := spread(P(t.at(i)).key())
+	mask := uint64(len(t.slots) - 1)
+	for at &= mask; t.slots[at] != i+1; at = (at + 1) & mask {
+	}
+	t.slots[at] = removed
+	t.dead++
+	t.free = append(t.free, i)
 }
 
 func (t *table[T, P]) index(id *schemas.ID, i uint32) {
@@ -79,11 +104,25 @@ func (t *table[T, P]) index(id *schemas.ID, i uint32) {
 	t.slots[at], t.tags[at] = i+1, tag
 }
 
-func (t *table[T, P]) grow() {
-	size := max(2*len(t.slots), minIndex)
-	t.slots, t.tags = make([]uint32, size), make([]uint8, size)
+// reindex makes the index anew, of the size that the entities need. Slot but is
+// left out.
+func (t *table[T, P]) reindex(but uint32) {
+	size := max(len(t.slots), minIndex)
+	for int(t.live())*5 >= size*3 {
+		size *= 2
+	}
+	t.slots, t.tags, t.dead = make([]uint32, size), make([]uint8, size), 0
+	skip := make([]bool, 0)
+	if len(t.free) > 0 {
+		skip = make([]bool, t.n)
+		for _, i := range t.free {
+			skip[i] = true
+		}
+	}
 	for i := range t.n {
-		t.index(P(t.at(i)).key(), i)
+		if i != but && (len(skip) == 0 || !skip[i]) {
+			t.index(P(t.at(i)).key(), i)
+		}
 	}
 }
 

@@ -24,9 +24,9 @@ func (t *timers) start(now uint32) {
 }
 
 // arm makes sure that the parcel is looked at by second deadline; 0 is never.
-func (m *Machine) arm(i uint32, p *parcel, deadline uint32) {
+func (m *Machine) arm(i uint32, p *entity, deadline uint32) {
 	p.deadline = deadline
-	if deadline == 0 {
+	if deadline == 0 || m.timers.buckets == nil {
 		return
 	}
 	t := &m.timers
@@ -42,19 +42,19 @@ func (m *Machine) arm(i uint32, p *parcel, deadline uint32) {
 	p.bucket = uint16(b + 1)
 	p.prev, p.next = 0, t.buckets[b]
 	if p.next != 0 {
-		m.parcels.at(p.next - 1).prev = i + 1
+		m.entities.at(p.next - 1).prev = i + 1
 	}
 	t.buckets[b] = i + 1
 }
 
-func (m *Machine) unfile(p *parcel) {
+func (m *Machine) unfile(p *entity) {
 	if p.prev != 0 {
-		m.parcels.at(p.prev - 1).next = p.next
+		m.entities.at(p.prev - 1).next = p.next
 	} else {
 		m.timers.buckets[p.bucket-1] = p.next
 	}
 	if p.next != 0 {
-		m.parcels.at(p.next - 1).prev = p.prev
+		m.entities.at(p.next - 1).prev = p.prev
 	}
 	p.next, p.prev, p.bucket = 0, 0, 0
 }
@@ -74,14 +74,19 @@ func (m *Machine) fire(out *Output) {
 	}
 	slices.Sort(m.due)
 	for _, i := range slices.Compact(m.due) {
-		p := m.parcels.at(i)
-		news := p.flags&parcelPending != 0
-		if !news && (p.deadline == 0 || p.deadline > now) {
-			m.arm(i, p, p.deadline)
-			continue
-		}
-		if m.judge(i, p, out) || news {
-			m.touch(i, p)
+		e := m.entities.at(i)
+		switch {
+		case e.flags&(entityFree|entityQuarantined) != 0: // quarantined since it had its news
+		case e.is(entityMoved):
+			if e.deadline > now {
+				m.arm(i, e, e.deadline)
+			} else {
+				m.leave(i, e)
+			}
+		case e.is(entityPending) || e.deadline != 0 && e.deadline <= now:
+			m.judge(i, e, out)
+		default:
+			m.arm(i, e, e.deadline)
 		}
 	}
 }
@@ -92,7 +97,7 @@ func (m *Machine) collect(minute, now uint32) {
 	next := m.timers.buckets[minute%ringMinutes]
 	for next != 0 {
 		i := next - 1
-		p := m.parcels.at(i)
+		p := m.entities.at(i)
 		next = p.next
 		if p.deadline > now && p.deadline/60 == minute {
 			continue

@@ -16,9 +16,11 @@ type Metrics struct {
 	RefusedTicks    prometheus.Counter
 	Alerts          *prometheus.CounterVec // transitions by rule and status
 	RowsPending     prometheus.Gauge
+	Asks            prometheus.Gauge
 	Open            prometheus.Gauge
 	Parcels         prometheus.Gauge
 	Clock           prometheus.Gauge // Unix seconds, of the partition that is furthest behind
+	Forwarded       prometheus.Gauge // the same, of the time that absences of parcels with orders wait for
 	SnapshotBytes   prometheus.Counter
 	SnapshotSeconds prometheus.Histogram
 }
@@ -41,9 +43,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Quarantined:   counter("quarantined_total", "Parcels quarantined for having more than 256 facts."),
 		RefusedTicks:  counter("refused_ticks_total", "Ticks refused for running ahead of the broker's clock."),
 		RowsPending:   gauge("rows_pending", "Rows being written to ClickHouse; 0 when nothing is dirty."),
+		Asks:          gauge("asks_open", "Parcels and orders that wait for what the archive holds of them."),
 		Open:          gauge("parcels_open", "Parcels whose trail has not ended, in the owned partitions."),
 		Parcels:       gauge("parcels", "Parcels held in memory, in the owned partitions."),
 		Clock:         gauge("clock_timestamp_seconds", "Clock of the owned partition that is furthest behind."),
+		Forwarded:     gauge("forwarded_timestamp_seconds", "Time up to which all that other partitions forwarded has come, of the owned partition that is furthest behind."),
 		SnapshotBytes: counter("snapshot_bytes_total", "Bytes of state written to parcel.snapshots."),
 		Alerts: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "scantrail_detector_alerts_total", Help: "Transitions of alerts.",
@@ -67,14 +71,18 @@ func (m *Metrics) snapshot(bytes int, took time.Duration) {
 // observe publishes the state of the owned partitions.
 func (s *Shell) observe() {
 	var open, total int
-	clock := int64(0)
-	for _, p := range s.owned() {
+	clock, forwarded := int64(0), int64(0)
+	for i, p := range s.owned() {
 		o, _, t := p.machine.Parcels()
 		open, total = open+o, total+t
 		if c := p.clock.Load(); clock == 0 || c < clock {
 			clock = c
 		}
+		if f := p.machine.Forwarded(); i == 0 || f < forwarded {
+			forwarded = f
+		}
 	}
+	s.cfg.Metrics.Forwarded.Set(float64(forwarded) / 1000)
 	s.cfg.Metrics.Open.Set(float64(open))
 	s.cfg.Metrics.Parcels.Set(float64(total))
 	s.cfg.Metrics.Clock.Set(float64(clock) / 1000)

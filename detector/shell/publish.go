@@ -14,7 +14,7 @@ import (
 func (s *Shell) publish() {
 	for i := range s.out.Alerts {
 		a := &s.out.Alerts[i]
-		s.send(schemas.AlertsTopic, a.TrackingNumber, schemas.AppendAlertJSON(nil, a))
+		s.send(schemas.AlertsTopic, alertKey(a), schemas.AppendAlertJSON(nil, a))
 		s.cfg.Metrics.alert(a)
 	}
 	for i := range s.out.Statuses {
@@ -23,13 +23,23 @@ func (s *Shell) publish() {
 	}
 	for i := range s.out.Forwards {
 		f := &s.out.Forwards[i]
-		rec := schemas.Record{Kind: schemas.KindOrder, Forwarded: true, Order: f.Order}
-		s.send(schemas.EventsTopic, f.Key, s.encoder.Append(nil, &rec))
+		s.send(schemas.EventsTopic, f.Key, f.Value)
 	}
 	for _, g := range s.out.Gaps {
 		s.cfg.Metrics.Quarantined.Inc()
 		s.cfg.Log.Warn("quarantined: "+g.Reason, "tracking_number", g.TrackingNumber, "shop_id", g.ShopID, "order_id", g.OrderID)
 	}
+}
+
+// alertKey keeps the transitions of one alert in one partition, in their order.
+func alertKey(a *schemas.Alert) string {
+	switch {
+	case a.TrackingNumber != "":
+		return a.TrackingNumber
+	case a.OrderID != "":
+		return schemas.OrderKey(a.ShopID, a.OrderID)
+	}
+	return schemas.FeedKey(a.Carrier)
 }
 
 func (s *Shell) send(topic, key string, value []byte) {

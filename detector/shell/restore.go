@@ -50,8 +50,11 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 		if err != nil {
 			return nil, err
 		}
-		// Without a snapshot the log must be whole: a start above 0 is an error.
-		mine[id] = kgo.NewOffset().At(p.snapshot)
+		if err := s.acceptGap(ctx, p); err != nil {
+			return nil, err
+		}
+		// The log must be whole from there on: a start above it is an error.
+		mine[id] = kgo.NewOffset().At(p.next.Load())
 		_, _, n := p.machine.Parcels()
 		total += n
 		s.mu.Lock()
@@ -60,6 +63,29 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 	}
 	s.cfg.Log.Info("partitions restored", "partitions", len(ids), "parcels", total, "took", time.Since(started).Round(time.Millisecond))
 	return offsets, nil
+}
+
+// acceptGap goes on at the start of the log where that lies behind the snapshot,
+// if that was asked for, and notes what is missing.
+func (s *Shell) acceptGap(ctx context.Context, p *partition) error {
+	if !s.cfg.AcceptGaps {
+		return nil
+	}
+	starts, err := s.admin.ListStartOffsets(ctx, schemas.EventsTopic)
+	if err != nil {
+		return fmt.Errorf("detector: start of %s: %w", schemas.EventsTopic, err)
+	}
+	start, next := offsetIn(starts, schemas.EventsTopic, p.id), p.next.Load()
+	if start <= next {
+		return nil
+	}
+	detail := fmt.Sprintf("detector: records %d to %d of partition %d were deleted before they were applied: trails of its parcels may have holes", next, start-1, p.id)
+	if err := s.cfg.Archive.InsertGap(ctx, p.id, next, start-1, detail); err != nil {
+		return fmt.Errorf("detector: noting a gap: %w", err)
+	}
+	s.cfg.Log.Warn(detail)
+	p.next.Store(start)
+	return nil
 }
 
 // revoked forgets partitions that another owner continues.
@@ -120,7 +146,7 @@ func (s *Shell) findManifests(ctx context.Context, ids []int32) (map[int32][]man
 	}
 	from, to := map[int32]int64{}, map[int32]int64{}
 	for _, id := range ids {
-		start, end := offsetOf(starts, id), offsetOf(ends, id)
+		start, end := offsetIn(starts, schemas.SnapshotsTopic, id), offsetIn(ends, schemas.SnapshotsTopic, id)
 		if start < end {
 			from[id], to[id] = start, end
 		}
@@ -141,8 +167,8 @@ func (s *Shell) findManifests(ctx context.Context, ids []int32) (map[int32][]man
 	return found, err
 }
 
-func offsetOf(listed kadm.ListedOffsets, id int32) int64 {
-	o, ok := listed.Lookup(schemas.SnapshotsTopic, id)
+func offsetIn(listed kadm.ListedOffsets, topic string, id int32) int64 {
+	o, ok := listed.Lookup(topic, id)
 	if !ok || o.Err != nil {
 		return 0
 	}

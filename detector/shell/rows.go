@@ -27,11 +27,12 @@ type rowBatch struct {
 	parts   []*partition
 	parcels []schemas.ParcelRow
 	orders  []schemas.OrderRow
-	ends    []rowEnds // of each part in parcels and orders
+	archive []schemas.ArchiveRow
+	ends    []rowEnds // of each part in parcels, orders and archive
 	err     error
 }
 
-type rowEnds struct{ parcels, orders int }
+type rowEnds struct{ parcels, orders, archive int }
 
 func newRowWriter(rows RowWriter) *rowWriter {
 	return &rowWriter{rows: rows, todo: make(chan *rowBatch, 1), done: make(chan *rowBatch, 1), idle: &rowBatch{}}
@@ -73,7 +74,12 @@ func (w *rowWriter) write(ctx context.Context, b *rowBatch) error {
 		}
 	}
 	if len(b.orders) > 0 {
-		return w.rows.InsertOrders(ctx, b.orders)
+		if err := w.rows.InsertOrders(ctx, b.orders); err != nil {
+			return err
+		}
+	}
+	if len(b.archive) > 0 {
+		return w.rows.InsertArchive(ctx, b.archive)
 	}
 	return nil
 }
@@ -90,14 +96,15 @@ func (w *rowWriter) collect(parts []*partition) int {
 		return 1 // of a write that is under way
 	}
 	b := w.idle
-	b.parts, b.ends, b.parcels, b.orders = b.parts[:0], b.ends[:0], b.parcels[:0], b.orders[:0]
+	b.parts, b.ends, b.parcels, b.orders, b.archive = b.parts[:0], b.ends[:0], b.parcels[:0], b.orders[:0], b.archive[:0]
 	for _, p := range parts {
 		b.parcels = p.machine.DirtyParcels(maxRows-len(b.parcels), b.parcels)
 		b.orders = p.machine.DirtyOrders(maxRows-len(b.orders), b.orders)
+		b.archive = p.machine.DirtyArchives(maxRows-len(b.archive), b.archive)
 		b.parts = append(b.parts, p)
-		b.ends = append(b.ends, rowEnds{len(b.parcels), len(b.orders)})
+		b.ends = append(b.ends, rowEnds{len(b.parcels), len(b.orders), len(b.archive)})
 	}
-	n := len(b.parcels) + len(b.orders)
+	n := len(b.parcels) + len(b.orders) + len(b.archive)
 	if n > 0 {
 		w.idle = nil
 		w.todo <- b
@@ -116,6 +123,7 @@ func (w *rowWriter) settle(b *rowBatch) {
 		to := b.ends[i]
 		p.machine.MarkParcelsWritten(b.parcels[from.parcels:to.parcels])
 		p.machine.MarkOrdersWritten(b.orders[from.orders:to.orders])
+		p.machine.MarkArchivesWritten(b.archive[from.archive:to.archive])
 		from = to
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"scantrail/detector"
 	"scantrail/schemas"
@@ -39,6 +40,11 @@ const (
 type RowWriter interface {
 	InsertParcels(ctx context.Context, rows []schemas.ParcelRow) error
 	InsertOrders(ctx context.Context, rows []schemas.OrderRow) error
+	InsertArchive(ctx context.Context, rows []schemas.ArchiveRow) error
+	// Archived returns what InsertArchive has written of these entities.
+	Archived(ctx context.Context, ids []schemas.ID) ([]schemas.ArchiveRow, error)
+	// InsertGap notes offsets of parcel.events that were never applied.
+	InsertGap(ctx context.Context, partition int32, first, last int64, detail string) error
 }
 
 // Config is what the shell needs from outside.
@@ -47,7 +53,9 @@ type Config struct {
 	Generation       uint16
 	SnapshotInterval time.Duration // between two snapshots of one partition
 	FlushInterval    time.Duration // between two writes of rows, and two commits
-	Rows             RowWriter
+	Rows             RowWriter     // of the writing goroutine alone
+	Archive          RowWriter     // another one, for look-ups and gaps
+	AcceptGaps       bool          // go on where the log after the last snapshot is gone, and note it
 	Log              *slog.Logger
 	Metrics          *Metrics
 }
@@ -56,8 +64,10 @@ type Config struct {
 type Shell struct {
 	cfg    Config
 	client *kgo.Client
+	direct *kgo.Client // for records that are for one partition, whatever their key
 	admin  *kadm.Client
 	writer *rowWriter
+	asker  *asker
 	failed atomic.Pointer[error] // first message that Kafka refused
 
 	mu    sync.Mutex // the assignment callbacks change parts while the loop runs
@@ -66,6 +76,7 @@ type Shell struct {
 	record  schemas.Record
 	out     detector.Output
 	encoder schemas.Encoder
+	asks    []detector.Ask
 	sending context.Context // of what is produced; outlives Run's by shutdownTime
 }
 
@@ -82,7 +93,7 @@ type partition struct {
 
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Shell, error) {
-	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows)}
+	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows), asker: newAsker(cfg.Archive)}
 	// Before the consumer, which may be assigned partitions as soon as it exists.
 	admin, err := kadm.NewOptClient(cfg.Kafka...)
 	if err != nil {
@@ -103,7 +114,11 @@ func New(cfg Config) (*Shell, error) {
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
 	)
-	if s.client, err = kgo.NewClient(opts...); err != nil {
+	s.direct, err = kgo.NewClient(append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)], kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err == nil {
+		s.client, err = kgo.NewClient(opts...)
+	}
+	if err != nil {
 		admin.Close()
 		return nil, fmt.Errorf("detector: %w", err)
 	}
@@ -116,6 +131,7 @@ func New(cfg Config) (*Shell, error) {
 // last snapshots.
 func (s *Shell) Run(ctx context.Context) error {
 	defer s.admin.Close()
+	defer s.direct.Close()
 	defer s.client.CloseAllowingRebalance()
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
@@ -126,6 +142,7 @@ func (s *Shell) Run(ctx context.Context) error {
 	writerCtx, stopWriter := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWriter()
 	writer.Go(func() { s.writer.run(writerCtx, s.cfg.Log) })
+	writer.Go(func() { s.asker.run(writerCtx, s.cfg.Log) })
 
 	nextFlush := time.Now().Add(s.cfg.FlushInterval)
 	for ctx.Err() == nil {
@@ -136,6 +153,7 @@ func (s *Shell) Run(ctx context.Context) error {
 			return err
 		}
 		s.cfg.Metrics.RowsPending.Set(float64(s.writer.collect(s.owned())))
+		s.answer(time.Now())
 		s.observe()
 		if now := time.Now(); !now.Before(nextFlush) {
 			nextFlush = now.Add(s.cfg.FlushInterval)
@@ -200,9 +218,9 @@ func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {
 		// The sink books the undecodable value in data_gaps.
 		s.cfg.Metrics.Undecodable.Inc()
 		s.cfg.Log.Error("record of the log skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "err", err)
-	} else if s.record.Kind == schemas.KindTick && aheadOfBroker(r, s.record.Tick.At) {
+	} else if aheadOfBroker(r, &s.record) {
 		s.cfg.Metrics.RefusedTicks.Inc()
-		s.cfg.Log.Warn("tick refused: more than 10 minutes ahead of the broker's clock", "partition", r.Partition, "offset", r.Offset)
+		s.cfg.Log.Warn("tick or reception refused: more than 10 minutes ahead of the broker's clock", "partition", r.Partition, "offset", r.Offset)
 	} else if err := p.machine.Apply(r.Offset, &s.record, &s.out); err != nil {
 		return fmt.Errorf("detector: %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 	}
@@ -213,14 +231,23 @@ func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {
 	return nil
 }
 
-// maxAhead is how far a tick may run ahead of the broker's clock: a ticker whose
-// own clock is wrong must not open alerts.
+// maxAhead is how far a tick, or a feed's reception, may run ahead of the broker's
+// clock: a process whose own clock is wrong must not open alerts, nor keep a feed
+// from being missed.
 const maxAhead = 10 * time.Minute
 
-// aheadOfBroker compares a tick with the time at which the broker appended it.
-// Where the topic stores the producers' times, there is nothing to compare with.
-func aheadOfBroker(r *kgo.Record, at int64) bool {
+// aheadOfBroker compares such a time with that at which the broker appended the
+// record. Where the topic stores the producers' times, there is nothing to compare
+// with.
+func aheadOfBroker(r *kgo.Record, rec *schemas.Record) bool {
 	const logAppendTime = 1
+	at := int64(0)
+	switch rec.Kind {
+	case schemas.KindTick:
+		at = max(rec.Tick.At, rec.Tick.ForwardedThrough)
+	case schemas.KindFeed:
+		at = rec.Feed.Last
+	}
 	return r.Attrs.TimestampType() == logAppendTime && at > r.Timestamp.Add(maxAhead).UnixMilli()
 }
 
@@ -248,17 +275,29 @@ func (s *Shell) acknowledged(ctx context.Context) error {
 	return nil
 }
 
-// commit publishes the position. No owner ever starts from it.
+// commit publishes the position, and with it the clock up to which everything that
+// was forwarded is acknowledged. No owner ever starts from it.
 func (s *Shell) commit(ctx context.Context) {
-	offsets := map[int32]kgo.EpochOffset{}
+	offsets, clocks := map[int32]kgo.EpochOffset{}, map[int32]int64{}
 	for _, p := range s.owned() {
 		if next := p.next.Load(); next > 0 {
 			offsets[p.id] = kgo.EpochOffset{Epoch: -1, Offset: next}
+			clocks[p.id] = p.clock.Load()
 		}
 	}
-	if len(offsets) > 0 {
-		s.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{schemas.EventsTopic: offsets}, nil)
+	if len(offsets) == 0 {
+		return
 	}
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		for i := range req.Topics {
+			for j := range req.Topics[i].Partitions {
+				p := &req.Topics[i].Partitions[j]
+				p.Metadata = kmsg.StringPtr(schemas.DetectorMetadata(clocks[p.Partition]))
+			}
+		}
+		return nil
+	})
+	s.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{schemas.EventsTopic: offsets}, nil)
 }
 
 func (s *Shell) part(id int32) *partition {
@@ -297,5 +336,5 @@ type RetentionError struct{ Partition int32 }
 
 func (e *RetentionError) Error() string {
 	return fmt.Sprintf("detector: %s/%d: the log after the last snapshot is gone (retention passed, or the topic was re-created); "+
-		"nothing is skipped silently: parcel.events must keep its records longer than the oldest snapshot lives", schemas.EventsTopic, e.Partition)
+		"nothing is skipped silently: parcel.events must keep its records longer than the oldest snapshot lives; to go on without them and note the range in data_gaps, start once with: scantrail run --accept-gaps", schemas.EventsTopic, e.Partition)
 }

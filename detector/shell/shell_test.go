@@ -88,6 +88,9 @@ type memoryRows struct {
 	away    bool
 	refused int
 	parcels map[schemas.ID]schemas.ParcelRow
+	archive []schemas.ArchiveRow
+	looked  int
+	gaps    [][3]int64
 }
 
 var errAway = errors.New("away")
@@ -113,6 +116,40 @@ func (m *memoryRows) InsertParcels(_ context.Context, rows []schemas.ParcelRow) 
 
 func (m *memoryRows) InsertOrders(context.Context, []schemas.OrderRow) error { return nil }
 
+func (m *memoryRows) InsertArchive(_ context.Context, rows []schemas.ArchiveRow) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return errAway
+	}
+	for _, r := range rows {
+		m.archive = append(m.archive, r)
+	}
+	return nil
+}
+
+func (m *memoryRows) Archived(_ context.Context, ids []schemas.ID) (found []schemas.ArchiveRow, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return nil, errAway
+	}
+	m.looked++
+	for _, r := range m.archive {
+		if slices.Contains(ids, r.EntityID) {
+			found = append(found, r)
+		}
+	}
+	return found, nil
+}
+
+func (m *memoryRows) InsertGap(_ context.Context, partition int32, first, last int64, _ string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gaps = append(m.gaps, [3]int64{int64(partition), first, last})
+	return nil
+}
+
 func (m *memoryRows) get() (parcels, refused int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,11 +157,13 @@ func (m *memoryRows) get() (parcels, refused int) {
 }
 
 // run starts a shell and returns a function that stops it and waits.
-func (b *bench) run(rows RowWriter) (stop func()) {
+func (b *bench) run(rows RowWriter) (stop func()) { return b.runWith(rows, false) }
+
+func (b *bench) runWith(rows RowWriter, acceptGaps bool) (stop func()) {
 	b.t.Helper()
 	s, err := New(Config{
 		Kafka: b.kafka, Generation: 1, SnapshotInterval: 20 * time.Millisecond, FlushInterval: 10 * time.Millisecond,
-		Rows: rows, Log: slog.New(slog.NewTextHandler(b.t.Output(), nil)), Metrics: NewMetrics(prometheus.NewRegistry()),
+		Rows: rows, Archive: rows, AcceptGaps: acceptGaps, Log: slog.New(slog.NewTextHandler(b.t.Output(), nil)), Metrics: NewMetrics(prometheus.NewRegistry()),
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -375,4 +414,82 @@ func TestOldSnapshotsAreDeleted(t *testing.T) {
 		return o.Offset > 0
 	})
 	stop()
+}
+
+// TestComesBack: a parcel that has left is heard of again. Its state comes back
+// through the log, from the archive or, while ClickHouse is away, from what waits
+// for it, and the late scan joins its trail.
+func TestComesBack(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		b := newBench(t)
+		rows := &memoryRows{}
+		stop := b.run(rows)
+		b.policy()
+		b.ticks(0, 1)
+		b.scan(0, 1, schemas.Accepted)
+		b.scan(0, 3, schemas.Delivered)
+		b.farTicks(1, 31*24+4)
+		b.until("archived", func() bool { rows.mu.Lock(); defer rows.mu.Unlock(); return len(rows.archive) == 1 })
+		if restart {
+			stop()
+			stop = b.run(rows)
+		}
+		b.scan(0, 2, schemas.OutForDelivery)
+		row := func() schemas.ParcelRow {
+			rows.mu.Lock()
+			defer rows.mu.Unlock()
+			return rows.parcels[schemas.ParcelID("TEST000000")]
+		}
+		hour := 31*24 + 4
+		b.until("late scan in the trail", func() bool {
+			hour++
+			b.farTicks(hour, hour)
+			return row().Facts == 3
+		})
+		stop()
+		if r := row(); r.OutForDeliveryAt == 0 || r.DeliveredAt == 0 || r.AcceptedAt == 0 {
+			t.Errorf("restart %t: row %+v", restart, r)
+		}
+		if rows.looked == 0 {
+			t.Error("nobody looked into the archive")
+		}
+	}
+}
+
+// farTicks is ticks for long times: without waiting for each.
+func (b *bench) farTicks(from, to int) {
+	b.t.Helper()
+	for at := from * 6; at <= to*6; at++ {
+		for p := range int32(testPartitions) {
+			r := schemas.Record{Kind: schemas.KindTick, Tick: schemas.Tick{At: b.start.Add(time.Duration(at) * 10 * time.Minute).UnixMilli()}}
+			b.log.Produce(b.t.Context(), &kgo.Record{Topic: schemas.EventsTopic, Partition: p, Value: b.enc.Append(nil, &r)}, nil)
+		}
+	}
+	if err := b.log.Flush(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestAcceptedGap: where the log after the last snapshot is gone, the detector
+// goes on only when told to, and notes what it missed.
+func TestAcceptedGap(t *testing.T) {
+	b := newBench(t)
+	rows := &memoryRows{}
+	b.policy()
+	b.ticks(0, 2)
+	adm := kadm.NewClient(b.log)
+	offsets := kadm.Offsets{}
+	for p := range int32(testPartitions) {
+		offsets.AddOffset(schemas.EventsTopic, p, 5, -1)
+	}
+	if _, err := adm.DeleteRecords(t.Context(), offsets); err != nil {
+		t.Fatal(err)
+	}
+	stop := b.runWith(rows, true)
+	b.until("log applied", b.applied)
+	stop()
+	slices.SortFunc(rows.gaps, func(x, y [3]int64) int { return int(x[0] - y[0]) })
+	if want := [][3]int64{{0, 0, 4}, {1, 0, 4}, {2, 0, 4}}; !slices.Equal(rows.gaps, want) {
+		t.Errorf("gaps %v, want %v", rows.gaps, want)
+	}
 }

@@ -1,0 +1,116 @@
+package detector
+
+import "slices"
+
+// judge evaluates every life of an entity, publishes what changed, makes its row
+// newer where it has news or an alert changed, and files its next deadline or
+// has it leave.
+func (m *Machine) judge(i uint32, e *entity, out *Output) {
+	m.ordinal = 0
+	news := e.is(entityPending)
+	e.flags &^= entityPending
+	v, end := &m.verdict, uint32(0)
+	var lives []life
+	if e.is(entityOrder) {
+		facts := m.ordersOf(e)
+		m.setPolicy(e, m.choose(m.inForce, e, &life{main: facts}))
+		v.evaluateOrder(facts, m.texts.list, hasNumber(facts), m.policies[e.policy], m.nowOf(e))
+	} else {
+		lives = m.livesOf(e)
+		m.evaluateLives(e, lives)
+		m.setEnded(e, v.ended)
+		if v.ended {
+			end = v.end
+		}
+		m.noteLives(e, lives)
+	}
+	changed := m.settle(e, lives, news, out)
+	if lives != nil {
+		m.announce(e, &lives[len(lives)-1], out)
+	}
+	if changed || news {
+		m.touch(i, e)
+	}
+	m.rest(i, e, end)
+}
+
+// evaluateLives leaves in the verdict what the last life says, with the alerts
+// and the next deadline of all.
+func (m *Machine) evaluateLives(e *entity, lives []life) {
+	last := &lives[len(lives)-1]
+	policy := m.policyOf(e, last)
+	m.evaluateUnder(policy, lives, m.nowOf(e))
+	if !m.verdict.ended && m.policies[policy].set != m.inForce { // its trail goes on
+		policy = m.choose(m.inForce, e, last)
+		m.evaluateUnder(policy, lives, m.nowOf(e))
+	}
+	m.setPolicy(e, policy)
+}
+
+func (m *Machine) evaluateUnder(policy uint8, lives []life, now uint32) {
+	v := &m.verdict
+	m.older = m.older[:0]
+	deadline := uint32(0)
+	n := len(lives) - 1
+	for i := range lives[:n] {
+		v.evaluate(&lives[i], m.policies[policy], now)
+		m.older = append(m.older, v.wanted...)
+		if v.deadline != 0 && (deadline == 0 || v.deadline < deadline) {
+			deadline = v.deadline
+		}
+	}
+	v.evaluate(&lives[n], m.policies[policy], now)
+	if n > 0 {
+		v.wanted = mergeWanted(v.wanted, m.older)
+	}
+	if deadline != 0 {
+		v.wake(deadline)
+	}
+}
+
+// mergeWanted puts alerts of several lives in order. Should two lives call for
+// the same one, the later life counts.
+func mergeWanted(last, older []wanted) []wanted {
+	all := append(last, older...)
+	slices.SortStableFunc(all, func(a, b wanted) int { return compareWanted(&a, &b) })
+	return slices.CompactFunc(all, func(a, b wanted) bool { return compareWanted(&a, &b) == 0 })
+}
+
+// noteLives fixes the opening time of the row of every life. A new life has
+// reached no stage yet.
+func (m *Machine) noteLives(e *entity, lives []life) {
+	if len(lives) == 1 && !e.is(entityMore) {
+		return
+	}
+	x := m.moreOf(e)
+	known := len(x.keys) + 1
+	for n := known; n < len(lives); n++ {
+		key := e.opened + uint32(n)
+		if l := &lives[n]; len(l.facts) > 0 {
+			key = l.facts[0].sec
+		} else if len(l.main) > 0 {
+			key = l.main[0].at
+		}
+		for key == e.opened || slices.Contains(x.keys, key) {
+			key++
+		}
+		x.keys = append(x.keys, key)
+	}
+	if len(lives) > known {
+		m.setMore(e, &x)
+		e.stages = 0
+	}
+}
+
+// rest files the next second at which e is looked at: its verdict changes by
+// itself, or it leaves. end is when its last life ended, 0 while it goes on.
+func (m *Machine) rest(i uint32, e *entity, end uint32) {
+	deadline := m.verdict.deadline
+	if deadline == 0 {
+		if deadline = m.over(e, end); m.now() >= deadline {
+			m.leave(i, e)
+			return
+		}
+	}
+	m.arm(i, e, deadline)
+}

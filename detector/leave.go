@@ -1,0 +1,312 @@
+package detector
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strings"
+
+	"scantrail/schemas"
+)
+
+// What is over leaves memory for the table archive, by the clock of the log.
+// When it is heard of again, nobody here knows whether it was there: the records
+// are held, and what ClickHouse keeps comes back as a record of the log (ask and
+// rebuild), so that the answer is part of what is replayed.
+
+const (
+	day = 24 * 3600
+	// A beginning so long after the end of a life opens another one, and by then
+	// what has ended leaves.
+	newLifeAfter = 30 * day
+	// The same so long after the last fact: the trail has expired.
+	expired = 120 * day
+	// A row stays so long in memory at least: an answer that holds a whole old
+	// trail, read every hour, must not bring its parcel back every hour.
+	restless = day
+)
+
+// leaver is an entity that has left, until its last row and its state are
+// written.
+type leaver struct {
+	entity
+	at       uint32 // when it left
+	archived bool
+}
+
+// over returns the second at which e leaves: its last life ended at second end,
+// or goes on (0).
+func (m *Machine) over(e *entity, end uint32) uint32 {
+	leaves := saturate(end, newLifeAfter)
+	if end == 0 {
+		last := m.lastFact(e)
+		if last == 0 {
+			last = e.opened
+		}
+		leaves = saturate(last, expired)
+	}
+	return max(leaves, saturate(e.updated, restless))
+}
+
+// lastFact returns the time of the latest scan or order fact of e, 0 for none.
+func (m *Machine) lastFact(e *entity) (last uint32) {
+	s := m.sections(e)
+	if t, _ := probe(s.facts, math.MaxUint64); e.facts > 0 {
+		last = t.fact.sec
+	}
+	for _, f := range m.ordersOf(e) {
+		last = max(last, f.at)
+	}
+	return last
+}
+
+// leave takes the entity out of the table.
+func (m *Machine) leave(i uint32, e *entity) {
+	m.gone.add(&e.id, m.now())
+	l := leaver{entity: *e, at: m.now()}
+	l.blob = m.blobs.put(0, m.blobs.block(e.blob)[:e.used(m.blobs.block(e.blob))])
+	if e.policy != 0 {
+		m.policies[e.policy].parcels++ // until the row is written
+	}
+	l.next, l.prev, l.bucket, l.deadline = 0, 0, 0, 0
+	m.leaving = append(m.leaving, l)
+	m.remove(i, e)
+}
+
+// Leaving returns the number of entities that wait to be written to the archive.
+func (m *Machine) Leaving() int { return len(m.leaving) }
+
+// DirtyArchives appends to dst the states of up to limit entities that have left
+// and are not known to be in the archive.
+func (m *Machine) DirtyArchives(limit int, dst []schemas.ArchiveRow) []schemas.ArchiveRow {
+	for k := range m.leaving {
+		if l := &m.leaving[k]; !l.archived && limit > 0 {
+			dst = append(dst, m.archiveRow(l))
+			limit--
+		}
+	}
+	return dst
+}
+
+func (m *Machine) archiveRow(l *leaver) schemas.ArchiveRow {
+	e := l.entity
+	e.policy, e.flags = 0, e.flags&^(entityDirty|entityEnded)
+	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version, Kind: "parcel", EvictedAt: millis(l.at),
+		State: m.appendEntity(nil, &e)}
+	if l.is(entityOrder) {
+		o := summarize(m.ordersOf(&l.entity))
+		row.Kind, row.Name = "order", schemas.OrderKey(m.texts.list[o.shop], string(o.orderID))
+	} else {
+		row.Name = string(m.sections(&l.entity).number)
+	}
+	return row
+}
+
+// MarkArchivesWritten says that these states are durable.
+func (m *Machine) MarkArchivesWritten(rows []schemas.ArchiveRow) {
+	written := make(map[rowKey]bool, len(rows))
+	for i := range rows {
+		written[rowKey{rows[i].EntityID, rows[i].Version}] = true
+	}
+	for k := range m.leaving {
+		if l := &m.leaving[k]; written[rowKey{l.id, l.version}] {
+			l.archived = true
+		}
+	}
+	m.forget()
+}
+
+// forget drops the leavers of which nothing is left to write.
+func (m *Machine) forget() {
+	m.leaving = slices.DeleteFunc(m.leaving, func(l leaver) bool {
+		if !l.archived || l.is(entityDirty) {
+			return false
+		}
+		if l.policy != 0 {
+			m.policies[l.policy].parcels--
+		}
+		m.blobs.release(l.blob)
+		return true
+	})
+}
+
+// Unwritten returns the states of entities that have left and are not known to
+// be in the archive.
+func (m *Machine) Unwritten(id schemas.ID) []schemas.ArchiveRow {
+	var rows []schemas.ArchiveRow
+	for k := range m.leaving {
+		if l := &m.leaving[k]; l.id == id {
+			rows = append(rows, m.archiveRow(l))
+		}
+	}
+	return rows
+}
+
+// Ask is an entity that is heard of and may have left. The answer is a record of
+// kind Rebuild, for the partition that Name is a key of: the states that the
+// archive holds of it, with Unwritten ones, in one (see AppendStates).
+type Ask struct {
+	EntityID schemas.ID
+	Name     string // tracking number, or key of an order
+	Offset   int64  // of the record that asked
+}
+
+type ask struct {
+	Ask
+	held [][]byte // records, in the order of the log
+}
+
+// asks are the open questions, in the order in which they came up.
+type asks struct {
+	list []*ask // nil where answered
+	at   map[schemas.ID]int
+}
+
+func (a *asks) find(id schemas.ID) *ask {
+	if i, ok := a.at[id]; ok {
+		return a.list[i]
+	}
+	return nil
+}
+
+func (a *asks) add(id schemas.ID, name string, offset int64) *ask {
+	if a.at == nil {
+		a.at = map[schemas.ID]int{}
+	}
+	q := &ask{Ask: Ask{EntityID: id, Name: strings.Clone(name), Offset: offset}}
+	a.at[id] = len(a.list)
+	a.list = append(a.list, q)
+	return q
+}
+
+func (a *asks) remove(id schemas.ID) {
+	a.list[a.at[id]] = nil
+	delete(a.at, id)
+	if len(a.list) < 2*len(a.at)+64 {
+		return
+	}
+	a.list = slices.DeleteFunc(a.list, func(q *ask) bool { return q == nil })
+	for i, q := range a.list {
+		a.at[q.EntityID] = i
+	}
+}
+
+// maxHeld bounds the records held for one entity: what has more is no parcel.
+const maxHeld = 4 * MaxFacts
+
+// hold keeps a record until it is known what it is about.
+func (m *Machine) hold(a *ask, r *schemas.Record) {
+	if len(a.held) < maxHeld {
+		a.held = append(a.held, m.encoder.Append(nil, r))
+	}
+}
+
+// Asks appends to dst the first limit open questions.
+func (m *Machine) Asks(limit int, dst []Ask) []Ask {
+	for _, q := range m.asks.list {
+		if q != nil && limit > 0 {
+			dst = append(dst, q.Ask)
+			limit--
+		}
+	}
+	return dst
+}
+
+// AppendStates packs the states of one entity into Rebuild.State.
+func AppendStates(dst []byte, rows []schemas.ArchiveRow) []byte {
+	for i := range rows {
+		dst = binary.AppendUvarint(dst, uint64(len(rows[i].State)))
+		dst = append(dst, rows[i].State...)
+	}
+	return dst
+}
+
+// applyRebuild brings an entity back and applies what was held for it. A second
+// answer, or one to a question of an earlier life of the log, is ignored.
+func (m *Machine) applyRebuild(b *schemas.Rebuild, out *Output) {
+	a := m.asks.find(b.EntityID)
+	if a == nil || a.Offset != b.Ask {
+		return
+	}
+	held := a.held
+	m.asks.remove(b.EntityID)
+	for state := b.State; len(state) > 0; {
+		n, width := binary.Uvarint(state)
+		if width <= 0 || n > uint64(len(state)-width) {
+			break
+		}
+		m.comeBack(b.EntityID, state[width:width+int(n)], out)
+		state = state[width+int(n):]
+	}
+	m.answering = true
+	for _, raw := range held {
+		// An own record: what others are held and applied during it would be lost.
+		var r schemas.Record
+		if r.Decode(raw) == nil {
+			m.dispatch(&r, out)
+		}
+	}
+	m.answering = false
+}
+
+// comeBack adds what the archive holds to an entity, which it creates. A state
+// that does not decode, as one of another partition's count, is said and left
+// out.
+func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
+	r := reader{b: state}
+	var s entity
+	blob, err := m.readEntity(&r, &s)
+	if err != nil || r.bad || s.id != id {
+		out.Gaps = append(out.Gaps, DataGap{Version: m.version, ParcelID: id, Reason: "state in the archive is damaged", At: millis(m.now())})
+		return
+	}
+	s.flags &^= entityDirty | entityPending | entityEnded
+	s.policy, s.deadline = 0, 0
+	i, e := m.entities.find(&id)
+	if e == nil {
+		i, e = m.entities.add(&id)
+		s.blob = m.blobs.put(0, blob)
+		*e = s
+		m.count(e, 1)
+	} else {
+		m.mergeState(e, &s, blob)
+	}
+	if e.is(entityMoved) {
+		m.arm(i, e, saturate(m.now(), expired))
+		return
+	}
+	m.touch(i, e)
+	m.news(i, e)
+}
+
+// mergeState adds an older life of a number to the one that came back first.
+func (m *Machine) mergeState(e, s *entity, blob []byte) {
+	other := *s
+	other.blob = m.blobs.put(0, blob)
+	facts := slices.Clone(m.factsOf(&other))
+	alerts := slices.Clone(readKnown(m.sections(&other).alerts, nil))
+	orders := m.sections(&other).orders
+	merged := m.factsOf(e)
+	for k := range facts {
+		if merged, _ = m.merge(merged, &facts[k]); len(merged) > MaxFacts {
+			break
+		}
+	}
+	m.facts = merged
+	m.buf = appendFacts(m.buf[:0], merged[:min(len(merged), MaxFacts)])
+	sec := m.sections(e)
+	sec.facts = m.buf
+	if len(sec.orders) == 0 {
+		sec.orders = slices.Clone(orders)
+	}
+	if m.store(e, sec) {
+		e.facts = uint16(min(len(merged), MaxFacts))
+	}
+	for k := range alerts {
+		a := &alerts[k]
+		m.takeOver(e, &schemas.HandedAlert{Family: uint8(a.family), Status: a.status, Level: a.level, Backfill: a.backfill,
+			Anchor: a.anchor, Ended: a.ended, Opened: a.opened}, a.num)
+	}
+	e.opened = min(e.opened, other.opened)
+	m.blobs.release(other.blob)
+}

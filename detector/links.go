@@ -1,0 +1,236 @@
+package detector
+
+import (
+	"bytes"
+	"slices"
+
+	"scantrail/schemas"
+)
+
+// Several numbers, one parcel. Whoever hears that two numbers are linked tells
+// both, and every number tells all others that it knows of a new one, so that in
+// the end each knows all. The one with the smallest id is the root: the others
+// hand over to it what they hold, forward what comes later, and write their row
+// as deleted. A forward always goes to a smaller id, so that none goes round.
+
+// applyAlias links the number of the record's parcel with another one.
+func (m *Machine) applyAlias(r *schemas.Record, out *Output) {
+	a := &r.Alias
+	if a.TrackingNumber == a.OtherNumber || a.OtherNumber == "" {
+		return
+	}
+	if i, p := m.reach(schemas.ParcelID(a.TrackingNumber), a.TrackingNumber, r, seconds(a.ReceivedAt)); p != nil {
+		m.link(i, p, a.OtherNumber, out)
+	}
+}
+
+// link adds a number to those of a parcel, unless it has it, and returns the
+// number's index in facts. It may move the parcel to another root, or quarantine
+// it.
+func (m *Machine) link(i uint32, e *entity, number string, out *Output) uint8 {
+	x := m.moreOf(e)
+	own := m.sections(e).number
+	if string(own) == number {
+		return 0
+	}
+	if at := slices.IndexFunc(x.links, func(l []byte) bool { return string(l) == number }); at >= 0 {
+		return uint8(at + 1)
+	}
+	self := out.text.of(own)
+	others := make([]string, len(x.links))
+	for k, l := range x.links {
+		others[k] = out.text.of(l)
+	}
+	for _, other := range others {
+		m.tell(other, number, out)
+		m.tell(number, other, out)
+	}
+	m.tell(number, self, out)
+	if len(x.links) == maxLinks {
+		m.quarantine(i, e, reasonLinks, out)
+		return 0
+	}
+	x.links = append(x.links, []byte(number))
+	if !m.setMore(e, &x) {
+		m.quarantine(i, e, reasonLinks, out)
+		return 0
+	}
+	if m.rootOf(e) != self {
+		m.handOver(i, e, out)
+	} else {
+		m.news(i, e) // its facts come
+	}
+	return uint8(len(x.links))
+}
+
+// tell lets the home of one number know of another.
+func (m *Machine) tell(home, other string, out *Output) {
+	m.send(home, &schemas.Record{Kind: schemas.KindAlias, Forwarded: true, Home: home,
+		Alias: schemas.Alias{TrackingNumber: home, OtherNumber: other, ReceivedAt: millis(max(m.now(), 1))}}, out)
+}
+
+// rootOf returns the number with the smallest id among those of e.
+func (m *Machine) rootOf(e *entity) string {
+	root := m.sections(e).number
+	least := e.id
+	for _, l := range m.moreOf(e).links {
+		if id := schemas.ParcelID(string(l)); bytes.Compare(id[:], least[:]) < 0 {
+			root, least = l, id
+		}
+	}
+	return string(root)
+}
+
+// passOn returns the root of a parcel that has moved, which stays known for as
+// long as something comes for it.
+func (m *Machine) passOn(i uint32, e *entity) string {
+	m.arm(i, e, saturate(m.now(), expired))
+	return m.rootOf(e)
+}
+
+// handOver sends what e holds to its root and leaves of it a sign.
+func (m *Machine) handOver(i uint32, e *entity, out *Output) {
+	if e.is(entityMoved) {
+		return
+	}
+	root := m.rootOf(e)
+	x := m.moreOf(e)
+	numbers := []string{out.text.of(m.sections(e).number)}
+	for _, l := range x.links {
+		numbers = append(numbers, out.text.of(l))
+	}
+	facts := m.factsOf(e)
+	for k := range facts {
+		m.forwardFact(root, &facts[k], numbers[facts[k].num], m.texts.list[x.product], 0, out)
+	}
+	orders := m.ordersOf(e)
+	for k := range orders {
+		m.forward(root, numbers[orders[k].num], &orders[k], out)
+	}
+	h := schemas.Handover{TrackingNumber: numbers[0], Stages: e.stages, BadNumber: e.is(entityBadNumber)}
+	m.known = readKnown(m.sections(e).alerts, m.known[:0])
+	for k := range m.known {
+		w := &m.known[k]
+		h.Alerts = append(h.Alerts, schemas.HandedAlert{
+			Family: uint8(w.family), Status: w.status, Level: w.level, Backfill: w.backfill,
+			TrackingNumber: numbers[w.num], Anchor: w.anchor, Ended: w.ended, Opened: w.opened,
+		})
+	}
+	m.send(root, &schemas.Record{Kind: schemas.KindHandover, Forwarded: true, Home: root, Handover: h}, out)
+	m.leaveSign(i, e, &x)
+}
+
+// leaveSign makes e a parcel whose facts are elsewhere: only its numbers are
+// left, and its rows, which are deleted.
+func (m *Machine) leaveSign(i uint32, e *entity, x *more) {
+	m.count(e, -1)
+	m.setPolicy(e, 0)
+	m.buf = append(m.buf[:0], m.sections(e).number...)
+	x.product = 0
+	m.buf3 = appendMore(m.buf3[:0], x)
+	e.flags = e.flags&^(entityEnded|entityPending|entityBadNumber) | entityMoved
+	e.facts, e.alerts, e.stages = 0, 0, 0
+	m.store(e, sections{number: m.buf, more: m.buf3})
+	m.touch(i, e)
+	m.arm(i, e, saturate(m.now(), expired))
+}
+
+// applyHandover takes over what was published about a parcel under another
+// number.
+func (m *Machine) applyHandover(r *schemas.Record, out *Output) {
+	h := &r.Handover
+	i, e := m.reach(schemas.ParcelID(r.Home), r.Home, r, 0)
+	if e == nil {
+		return
+	}
+	for _, number := range append([]string{h.TrackingNumber}, handedNumbers(h)...) {
+		if e.parcel() && !e.is(entityQuarantined) {
+			m.link(i, e, number, out)
+		}
+	}
+	switch {
+	case e.is(entityMoved):
+		c := *r
+		c.Home = m.passOn(i, e)
+		m.send(c.Home, &c, out)
+		return
+	case e.is(entityQuarantined):
+		return
+	}
+	e.stages |= h.Stages
+	if h.BadNumber {
+		e.flags |= entityBadNumber
+	}
+	for k := range h.Alerts {
+		m.takeOver(e, &h.Alerts[k], m.link(i, e, h.Alerts[k].TrackingNumber, out))
+	}
+	m.news(i, e)
+}
+
+func handedNumbers(h *schemas.Handover) []string {
+	var all []string
+	for i := range h.Alerts {
+		if n := h.Alerts[i].TrackingNumber; !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// takeOver adds the state of an alert to those known of e. Where both homes knew
+// it, the one that had opened first goes on.
+func (m *Machine) takeOver(e *entity, a *schemas.HandedAlert, num uint8) {
+	k := known{
+		wanted: wanted{family: family(a.Family), status: a.Status, level: a.Level, num: num, anchor: a.Anchor, ended: a.Ended},
+		opened: a.Opened, backfill: a.Backfill,
+	}
+	if familyNames[k.family] == "" || k.status < schemas.AlertAtRisk || k.status > schemas.AlertWithdrawn || k.level > 2 {
+		return
+	}
+	m.next = readKnown(m.sections(e).alerts, m.next[:0])
+	at, found := slices.BinarySearchFunc(m.next, k, func(a, b known) int { return compareWanted(&a.wanted, &b.wanted) })
+	if !found {
+		m.next = slices.Insert(m.next, at, k)
+	} else if has := &m.next[at]; has.opened == 0 || k.opened != 0 && k.opened < has.opened {
+		has.opened = k.opened
+	}
+	m.keep(e)
+}
+
+// forwardFact sends a copy of a scan, or of its void, to the home of number
+// root. under is the number that it came under.
+func (m *Machine) forwardFact(root string, f *fact, under, product string, check schemas.NumberCheck, out *Output) {
+	var id schemas.ID
+	for k := range 5 {
+		id[k] = byte(f.id >> (32 - 8*k))
+	}
+	if f.void() {
+		m.send(root, &schemas.Record{Kind: schemas.KindVoid, Forwarded: true, Home: root,
+			Void: schemas.Void{ParcelID: schemas.ParcelID(under), EventFactID: id, TrackingNumber: under}}, out)
+	}
+	if f.sec == unseen && f.void() {
+		return
+	}
+	at := &m.places.list[f.place]
+	e := schemas.Event{
+		ParcelID: schemas.ParcelID(under), FactID: id, Carrier: at.carrier, TrackingNumber: under,
+		OccurredAt: millis(f.sec), ReceivedAt: millis(f.received()), Milestone: f.milestone,
+		Physical: f.flags&factPhysical != 0, Progress: f.progress(), Backfill: f.flags&factBackfill != 0,
+		Country: countryName(at.country), Facility: at.facility, Product: product,
+		OriginCountry: countryName(f.lane.origin()), DestinationCountry: countryName(f.lane.destination()),
+		MappingVersion: at.mapping, NumberCheck: check,
+	}
+	if at.uncertain {
+		e.UncertaintySecs = certainSecs + 1
+	}
+	if f.milestone == schemas.Delivered {
+		e.Postcode = postcodeOf(f.extra)
+	}
+	m.send(root, &schemas.Record{Kind: schemas.KindEvent, Forwarded: true, Home: root, Event: e}, out)
+}
+
+// send appends a record for the home of a number.
+func (m *Machine) send(key string, r *schemas.Record, out *Output) {
+	m.sending = m.encoder.Append(m.sending[:0], r)
+	out.Forwards = append(out.Forwards, Forward{Key: out.text.of([]byte(key)), Value: []byte(out.text.of(m.sending))})
+}

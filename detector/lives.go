@@ -1,0 +1,14 @@
+package detector
+
+// life is one use of a tracking number, from its beginning to its end: what
+// evaluate judges.
+type life struct {
+	facts     []fact      // in order, without those that are void
+	main      []orderFact // of the order that it belongs to, in order
+	orders    []orderFact // of all orders under the number, in order; with the last life only
+	last      bool        // no later life is known
+	badNumber bool        // a number failed the check of its carrier's format
+	forwarded uint32      // F: deadlines of orders count by min(C, F); 0: by C
+	places    []place     // that the facts name
+	texts     []string    // that the order facts name
+}

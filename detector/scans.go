@@ -1,0 +1,220 @@
+package detector
+
+import (
+	"scantrail/schemas"
+)
+
+// applyEvent adds a scan to its parcel. home is the number of the parcel that a
+// forwarded copy is for, empty for the carrier's own record.
+func (m *Machine) applyEvent(r *schemas.Record, out *Output) {
+	e := &r.Event
+	f := m.factOf(e)
+	home, id := e.TrackingNumber, e.ParcelID
+	if r.Home != "" {
+		home, id = r.Home, schemas.ParcelID(r.Home)
+	}
+	i, p := m.reach(id, home, r, f.sec)
+	if p == nil {
+		return
+	}
+	if p.is(entityMoved) {
+		m.forwardFact(m.passOn(i, p), &f, e.TrackingNumber, m.product(e.Product), e.NumberCheck, out)
+		return
+	}
+	if home != e.TrackingNumber {
+		if f.num = m.link(i, p, e.TrackingNumber, out); p.is(entityQuarantined) {
+			return
+		}
+		if p.is(entityMoved) {
+			m.forwardFact(m.passOn(i, p), &f, e.TrackingNumber, m.product(e.Product), e.NumberCheck, out)
+			return
+		}
+	}
+	m.noteProduct(p, e.Product)
+	changed := e.NumberCheck == schemas.NumberInvalid && !p.is(entityBadNumber)
+	if changed {
+		p.flags |= entityBadNumber
+	}
+	if m.appendNew(p, &f) || m.mergeFact(i, p, &f, out) || changed {
+		m.news(i, p)
+	}
+}
+
+// applyVoid takes a scan out of its parcel, now or when it comes.
+func (m *Machine) applyVoid(r *schemas.Record, out *Output) {
+	v := &r.Void
+	f := fact{id: shortID(&v.EventFactID), sec: unseen, flags: factVoid}
+	home := v.TrackingNumber
+	if r.Home != "" {
+		home = r.Home
+	}
+	i, p := m.reach(schemas.ParcelID(home), home, r, 0)
+	switch {
+	case p == nil:
+	case p.is(entityMoved):
+		m.forwardFact(m.passOn(i, p), &f, v.TrackingNumber, "", 0, out)
+	case m.mergeFact(i, p, &f, out):
+		m.news(i, p)
+	}
+}
+
+// reach returns the entity that a record is for, which it creates. It returns
+// nil where nothing is to be done: the entity is quarantined, or it is not known
+// whether it was there before, and the record is held until that is. at is the
+// record's time, 0 where it has none.
+func (m *Machine) reach(id schemas.ID, name string, r *schemas.Record, at uint32) (uint32, *entity) {
+	if a := m.asks.find(id); a != nil {
+		m.hold(a, r)
+		return 0, nil
+	}
+	i, e := m.entities.find(&id)
+	if e == nil {
+		if !m.answering && m.gone.has(&id) {
+			m.hold(m.asks.add(id, name, m.offset), r)
+			return 0, nil
+		}
+		number, flags := name, uint16(0)
+		if r.Kind == schemas.KindOrder && !r.Forwarded {
+			number, flags = "", entityOrder
+		}
+		if at == 0 {
+			at = max(m.now(), 1)
+		}
+		i, e = m.add(&id, number, flags, at)
+	}
+	if e.is(entityQuarantined) {
+		return 0, nil
+	}
+	return i, e
+}
+
+// appendNew adds a fact that is new and the last in order, behind the encoding
+// of the others. It reports false for any other fact, which it leaves alone.
+func (m *Machine) appendNew(e *entity, f *fact) bool {
+	block := m.blobs.block(e.blob)
+	used := e.used(block)
+	t, found := probe(block[used-int(e.factLen):used], f.id)
+	if found || e.facts >= MaxFacts || e.facts > 0 && compareFacts(&t.fact, f) > 0 {
+		return false
+	}
+	m.buf = appendFact(m.buf[:0], f, &t.fact, t.lane)
+	if used+len(m.buf) <= len(block) && used+len(m.buf) <= maxBlob {
+		e.factLen += uint16(copy(block[used:], m.buf))
+		e.facts++
+		return true
+	}
+	s := m.sections(e)
+	m.buf3 = append(append(m.buf3[:0], s.facts...), m.buf...)
+	s.facts = m.buf3
+	if !m.store(e, s) {
+		return false
+	}
+	e.facts++
+	return true
+}
+
+// mergeFact adds any fact, or quarantines a parcel that has too many. It reports
+// whether there are news to judge.
+func (m *Machine) mergeFact(i uint32, e *entity, f *fact, out *Output) bool {
+	facts, changed := m.merge(m.factsOf(e), f)
+	m.facts = facts
+	if !changed {
+		return false
+	}
+	m.buf = appendFacts(m.buf[:0], facts)
+	s := m.sections(e)
+	s.facts = m.buf
+	if len(facts) > MaxFacts || !m.store(e, s) {
+		m.quarantine(i, e, reasonFacts, out)
+		return false
+	}
+	e.facts = uint16(len(facts))
+	return true
+}
+
+// product keeps what a scan states as the carrier's product within bounds.
+func (m *Machine) product(s string) string { return cut(s, maxText) }
+
+// noteProduct keeps the first of all stated products in alphabetical order:
+// whatever order they come in, the same one is left.
+func (m *Machine) noteProduct(e *entity, s string) {
+	if s = m.product(s); s == "" {
+		return
+	}
+	x := m.moreOf(e)
+	n := m.texts.of(s)
+	if n == 0 || x.product == n || x.product != 0 && m.texts.list[x.product] < s {
+		return
+	}
+	x.product = n
+	m.setMore(e, &x)
+}
+
+// factOf turns an event into a fact. A time of reception that is not stated
+// does not bound the event's.
+func (m *Machine) factOf(e *schemas.Event) fact {
+	at := e.OccurredAt
+	if e.ReceivedAt > 0 {
+		at = e.EffectiveAt()
+	}
+	f := fact{
+		id: shortID(&e.FactID), sec: seconds(at), milestone: e.Milestone,
+		lane: newLane(packCountry(e.OriginCountry), packCountry(e.DestinationCountry)),
+		place: m.places.of(place{e.Carrier, e.Facility, packCountry(e.Country), e.MappingVersion,
+			e.UncertaintySecs > certainSecs}),
+	}
+	switch {
+	case f.milestone == schemas.Accepted && e.ReceivedAt > 0:
+		f.extra = min(max(seconds(e.ReceivedAt), f.sec)-f.sec, maxExtra)
+	case f.milestone == schemas.Delivered:
+		f.extra = postcodeMark(e.Postcode)
+	}
+	if e.Physical {
+		f.flags |= factPhysical
+	}
+	if e.Progress {
+		f.flags |= factProgress
+	}
+	if e.Backfill {
+		f.flags |= factBackfill
+	}
+	return f
+}
+
+// certainSecs is the doubt about a time up to which it counts as certain.
+const certainSecs = 3600
+
+// postcodeOf spells a postcodeMark, for the copy that another partition gets.
+func postcodeOf(mark uint32) string {
+	if mark == 0 {
+		return ""
+	}
+	return string([]byte{byte(mark >> 16), byte(mark >> 8), byte(mark)})
+}
+
+// postcodeMark keeps what number_invalid compares of a postcode: its first three
+// letters or digits, in upper case, as a number; 0 when there are fewer, or when
+// part of it is masked.
+func postcodeMark[T string | []byte](code T) uint32 {
+	mark, n := uint32(0), 0
+	for i := range len(code) {
+		c := code[i]
+		switch {
+		case c == '*':
+			return 0
+		case c >= 'a' && c <= 'z':
+			c -= 'a' - 'A'
+		case c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		default:
+			continue
+		}
+		if n < 3 {
+			mark = mark<<8 | uint32(c)
+			n++
+		}
+	}
+	if n < 3 {
+		return 0
+	}
+	return mark
+}
