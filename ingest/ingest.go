@@ -55,6 +55,7 @@ type Service struct {
 	admin   *kadm.Client
 	decoder *carriers.Decoder
 	ledgers ledgers
+	feeds   feeds
 	batch   *batch          // that is being filled
 	other   *batch          // that may wait for Kafka meanwhile
 	sending context.Context // of what is produced; outlives Run's by ackTime
@@ -118,7 +119,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if due {
 			nextRanges = time.Now().Add(rangeInterval)
 		}
-		filled := s.fill(fetches, due)
+		filled := s.fill(fetches, due, stopping)
 		if waiting != nil {
 			if err := s.finish(ctx, waiting); err != nil {
 				return err
@@ -148,12 +149,15 @@ func (s *Service) poll(ctx context.Context, waiting bool) kgo.Fetches {
 	return s.client.PollRecords(ctx, pollRecords)
 }
 
-// fill decodes one poll's records and produces what they hold.
-func (s *Service) fill(fetches kgo.Fetches, ranges bool) *batch {
+// fill decodes one poll's records and produces what they hold: with the accounts
+// of the source partitions if ranges is set, and with all that is to be told if
+// it is the last.
+func (s *Service) fill(fetches kgo.Fetches, ranges, last bool) *batch {
 	s.batch, s.other = s.other, s.batch
 	b := s.batch
 	b.begin()
 	now := s.cfg.Now()
+	s.feeds.over(now, s.produceFeed)
 	fetches.EachTopic(func(t kgo.FetchTopic) {
 		t.EachPartition(func(p kgo.FetchPartition) {
 			if n := len(p.Records); n > 0 {
@@ -162,6 +166,7 @@ func (s *Service) fill(fetches kgo.Fetches, ranges bool) *batch {
 			}
 		})
 	})
+	s.feeds.news(last, s.produceFeed)
 	if ranges {
 		s.ledgers.ranges(s.produceRange)
 	}
@@ -227,6 +232,9 @@ func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
 		s.reject(r, i, src, carrier, rej.EventIndex, string(rej.Reason), rej.Field, rej.Detail)
 	}
 	l.count(len(res.Events), len(res.Rejected))
+	if len(res.Events) > 0 {
+		s.heard(carrier, r.Topic).receive(res.Events, src.ReceivedAt)
+	}
 	s.cfg.Metrics.scanned(s.label(carrier), res)
 }
 
@@ -254,23 +262,14 @@ func (s *Service) order(r *kgo.Record, src carriers.Source, l *ledger) {
 // header that is no carrier's name is not believed.
 func carrierOf(r *kgo.Record) string {
 	for _, h := range r.Headers {
-		if h.Key == schemas.CarrierHeader && isCarrierName(h.Value) {
+		if h.Key == schemas.CarrierHeader && schemas.IsCarrierName(h.Value) {
 			return string(h.Value)
 		}
 	}
-	return strings.TrimPrefix(r.Topic, schemas.RawTopicPrefix)
+	return topicCarrier(r.Topic)
 }
 
-// isCarrierName reports whether b is fit to be a carrier's name: 1 to 64 of
-// a-z, 0-9, underscore and dash.
-func isCarrierName(b []byte) bool {
-	for _, c := range b {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return len(b) > 0 && len(b) <= 64
-}
+func topicCarrier(topic string) string { return strings.TrimPrefix(topic, schemas.RawTopicPrefix) }
 
 // label keeps hostile carrier names out of the metrics' labels.
 func (s *Service) label(carrier string) string {

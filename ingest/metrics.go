@@ -19,6 +19,8 @@ type Metrics struct {
 	TickTime      prometheus.Gauge // Unix seconds of the last tick
 	Behind        prometheus.Gauge // raw partitions with records not yet ingested
 	Stalled       prometheus.Gauge // raw partitions that time no longer waits for
+	Forwarded     prometheus.Gauge // Unix seconds up to which the detector has forwarded; 0 while not stated
+	OwnersStuck   prometheus.Gauge // partitions of parcel.events that Forwarded no longer waits for
 }
 
 // NewMetrics registers ingest's metrics.
@@ -44,6 +46,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		TickTime:      gauge("tick_timestamp_seconds", "Time of the last tick."),
 		Behind:        gauge("raw_partitions_behind", "Raw partitions with records not yet ingested."),
 		Stalled:       gauge("raw_partitions_stalled", "Raw partitions without progress that time no longer waits for."),
+		Forwarded:     gauge("forwarded_through_timestamp_seconds", "Clock up to which the detector has forwarded facts between partitions; 0 while not stated."),
+		OwnersStuck:   gauge("detector_partitions_stuck", "Partitions whose detector stands still, so that absences no longer wait for it."),
 	}
 	reg.MustRegister(m.Orders, m.Ticks)
 	return m

@@ -20,12 +20,14 @@ import (
 // parcel.events. A tick's time is the present, or, while raw records wait to be
 // ingested, the time at which a ticker first saw the oldest of them wait. So
 // Scantrail's own lag never looks like a carrier's silence. Several tickers in
-// several processes are harmless: the clock only moves forward.
+// several processes are harmless: the clock only moves forward. A tick also says
+// up to which clock the detector has forwarded what belongs to other partitions.
 type Ticker struct {
 	cfg     TickerConfig
 	client  *kgo.Client
 	admin   *kadm.Client
 	raw     map[topicPartition]*backlog
+	owners  owners
 	encoder schemas.Encoder
 }
 
@@ -64,7 +66,10 @@ func NewTicker(cfg TickerConfig) (*Ticker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ticker: %w", err)
 	}
-	return &Ticker{cfg: cfg, client: client, admin: kadm.NewClient(client), raw: map[topicPartition]*backlog{}}, nil
+	return &Ticker{
+		cfg: cfg, client: client, admin: kadm.NewClient(client), raw: map[topicPartition]*backlog{},
+		owners: owners{parts: make([]owner, cfg.Partitions)},
+	}, nil
 }
 
 // Close releases the connections.
@@ -96,6 +101,9 @@ func (t *Ticker) Tick(ctx context.Context) error {
 	if err := t.look(ctx, now); err != nil {
 		return err
 	}
+	if err := t.lookAtOwners(ctx, now); err != nil {
+		return err
+	}
 	tick := t.next(now)
 	rec := schemas.Record{Kind: schemas.KindTick, Tick: tick}
 	value := t.encoder.Append(nil, &rec)
@@ -106,6 +114,7 @@ func (t *Ticker) Tick(ctx context.Context) error {
 	if err := t.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("ticker: %w", err)
 	}
+	t.owners.lastTick = max(t.owners.lastTick, tick.At)
 	t.cfg.Metrics.Ticks.Inc()
 	t.cfg.Metrics.TickTime.Set(float64(tick.At) / 1000)
 	return nil
@@ -206,6 +215,10 @@ func (t *Ticker) next(now time.Time) schemas.Tick {
 		tick.At = min(tick.At, b.seen[0].at.UnixMilli())
 	}
 	slices.Sort(tick.Stalled)
+	forwarded, stuck := t.owners.through()
+	tick.ForwardedThrough = min(forwarded, tick.At)
+	t.cfg.Metrics.Forwarded.Set(float64(tick.ForwardedThrough) / 1000)
+	t.cfg.Metrics.OwnersStuck.Set(float64(stuck))
 	t.cfg.Metrics.Behind.Set(float64(behind))
 	t.cfg.Metrics.Stalled.Set(float64(len(tick.Stalled)))
 	return tick
