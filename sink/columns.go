@@ -95,6 +95,17 @@ func (c *nullTimes) reset() {
 	c.nulls.reset()
 }
 
+// secs is a column of DateTime('UTC'), in Unix seconds.
+type secs struct{ u32s }
+
+func (c *secs) values() any {
+	all := make([]int64, len(c.v))
+	for i, v := range c.v {
+		all[i] = int64(v)
+	}
+	return all
+}
+
 // strs is a column of String, kept as it goes over the wire: each value after
 // its length. It copies what is added.
 type strs struct {
@@ -176,6 +187,7 @@ func strCol(name string, c *strs) spec       { return spec{name, "String", c} }
 func idCol(name string, c *ids) spec         { return spec{name, "UUID", c} }
 func timeCol(name string, c *times) spec     { return spec{name, timeType, c} }
 func nullCol(name string, c *nullTimes) spec { return spec{name, "Nullable(" + timeType + ")", c} }
+func secCol(name string, c *secs) spec       { return spec{name, "DateTime('UTC')", c} }
 func boolCol(name string, c *bools) spec     { return spec{name, "Bool", c} }
 func u8Col(name string, c *u8s) spec         { return spec{name, "UInt8", c} }
 func u16Col(name string, c *u16s) spec       { return spec{name, "UInt16", c} }

@@ -29,7 +29,7 @@ var remedies = map[int32]string{
 	243: "the disk of ClickHouse is full: make room",
 	252: "too many parts: merges do not keep up; give ClickHouse more CPU or disk",
 	291: "access to the database is denied: grant INSERT and SELECT",
-	497: "the user lacks a grant: grant INSERT and SELECT on the tables",
+	497: "the user lacks the grant that the server names: give it, on that table alone",
 	516: "authentication failed: check user and password",
 }
 

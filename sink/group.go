@@ -50,7 +50,6 @@ func newMembership(group string, acceptGaps bool, log *slog.Logger) *membership 
 func (m *membership) options() []kgo.Opt {
 	return []kgo.Opt{
 		kgo.ConsumerGroup(m.group),
-		kgo.ConsumeTopics(schemas.EventsTopic, schemas.AlertsTopic, schemas.DeadLettersTopic),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(),

@@ -18,6 +18,10 @@ const (
 	ticks
 	ranges
 	controls
+	voids
+	handovers
+	rebuilds
+	feeds
 	forwarded
 	unknown
 	undecodable
@@ -26,7 +30,8 @@ const (
 )
 
 var counterNames = [counters]string{
-	"scans", "orders", "aliases", "ticks", "ranges", "controls", "forwarded", "unknown", "undecodable", "holes",
+	"scans", "orders", "aliases", "ticks", "ranges", "controls",
+	"voids", "handovers", "rebuilds", "feeds", "forwarded", "unknown", "undecodable", "holes",
 }
 
 // ledger counts what lies in one partition of parcel.events from the start of
@@ -74,7 +79,7 @@ func (l *ledger) add(c counter, n int64, full func(*ledger)) {
 
 // metadataVersion leads the text that is committed beside an offset, so that
 // the counts of an unfinished block survive a restart.
-const metadataVersion = "v1"
+const metadataVersion = "v2"
 
 // metadata returns the ledger as text. It holds the offset too: tools that
 // move a group's offset leave the text as it is.

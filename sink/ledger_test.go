@@ -87,7 +87,7 @@ func TestParseMetadataErrors(t *testing.T) {
 		want   string
 	}{
 		{"", 10, "not of this version"},
-		{strings.Replace(good, "v1", "v2", 1), 10, "not of this version"},
+		{strings.Replace(good, metadataVersion, "v1", 1), 10, "not of this version"},
 		{good + " 1", 10, "not of this version"},
 		{good, 11, "not that of offset 11"},
 		{strings.Replace(good, " 10 0 10 ", " 10 0 9 ", 1), 10, "does not add up"},

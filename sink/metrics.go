@@ -2,8 +2,8 @@ package sink
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics of the sink. Labels are names of topics, tables and counters, all
-// known beforehand.
+// metrics of the sink, or of the raw copy. Labels are names of topics, tables
+// and counters, all known beforehand.
 type metrics struct {
 	records     *prometheus.CounterVec       // by topic
 	rows        *prometheus.CounterVec       // by table
@@ -18,12 +18,14 @@ type metrics struct {
 	up          prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer) (*metrics, error) { return newMetricsOf("sink", r) }
+
+func newMetricsOf(subsystem string, r prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "scantrail", Subsystem: "sink", Name: name, Help: help}, labels)
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "scantrail", Subsystem: subsystem, Name: name, Help: help}, labels)
 	}
 	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "scantrail", Subsystem: "sink", Name: name, Help: help})
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "scantrail", Subsystem: subsystem, Name: name, Help: help})
 	}
 	m := &metrics{
 		records:    counter("records_total", "Records read.", "topic"),
@@ -31,14 +33,14 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		events:     counter("events_total", "Records of parcel.events by kind.", "kind"),
 		badRecords: counter("bad_records_total", "Records that could not be read: in data_gaps.", "topic"),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "scantrail", Subsystem: "sink", Name: "insert_seconds", Help: "Time of one successful insert.",
+			Namespace: "scantrail", Subsystem: subsystem, Name: "insert_seconds", Help: "Time of one successful insert.",
 			Buckets: []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
 		}, []string{"table"}),
 		failures: counter("insert_failures_total", "Inserts that failed and are repeated.", "table"),
 		commitFails: prometheus.NewCounter(prometheus.CounterOpts{
-			Namespace: "scantrail", Subsystem: "sink", Name: "commit_failures_total", Help: "Offset commits that failed and are repeated."}),
+			Namespace: "scantrail", Subsystem: subsystem, Name: "commit_failures_total", Help: "Offset commits that failed and are repeated."}),
 		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "scantrail", Subsystem: "sink", Name: "lag_records", Help: "Records of the own partitions that are not read yet, as of the last flush."}, []string{"topic"}),
+			Namespace: "scantrail", Subsystem: subsystem, Name: "lag_records", Help: "Records of the own partitions that are not read yet, as of the last flush."}, []string{"topic"}),
 		buffered: gauge("buffered_rows", "Rows in memory that are not written yet."),
 		up:       gauge("clickhouse_up", "1 while inserts succeed."),
 	}

@@ -25,6 +25,10 @@ type MigrateOptions struct {
 	Cluster string
 	// DeadLetterDays is how long dead letters stay in ClickHouse. Default 90.
 	DeadLetterDays int
+	// RawDays is how long copies of raw records stay in raw_records. Where it
+	// differs from what the table has, the table is changed. 0: as the table
+	// has it, DefaultRawDays in a new one.
+	RawDays int
 	// Now is the time noted beside what is applied. Required.
 	Now time.Time
 }
@@ -91,6 +95,7 @@ func (o MigrateOptions) render(name, text string) ([]string, error) {
 	data := map[string]any{
 		"OnCluster": "", "RangeSpan": schemas.RangeSpan,
 		"DeadLetterDays": or(o.DeadLetterDays, 90), "DeadLetterBytes": deadLetterBytes,
+		"RawDays": or(o.RawDays, DefaultRawDays),
 	}
 	if o.Cluster != "" {
 		data["OnCluster"] = " ON CLUSTER " + quoteIdent(o.Cluster)
@@ -147,10 +152,10 @@ func EnsureDatabase(ctx context.Context, o Options, cluster string) error {
 
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations{{.OnCluster}}
 (
-    version UInt32,
-    name String,
+    version UInt32 COMMENT 'number of the file',
+    name String COMMENT 'of the file, without its ending',
     sha256 String COMMENT 'of the file in schemas/clickhouse',
-    applied_at DateTime64(3, 'UTC')
+    applied_at DateTime64(3, 'UTC') COMMENT 'clock of who applied it'
 )
 ENGINE = {{engine "ReplacingMergeTree" "applied_at"}}
 ORDER BY version
@@ -193,7 +198,11 @@ func Migrate(ctx context.Context, conn driver.Conn, o MigrateOptions) (applied [
 		}
 		applied = append(applied, m.name)
 	}
-	return applied, nil
+	changed, err := o.setRawDays(ctx, conn)
+	if changed {
+		applied = append(applied, "raw_days")
+	}
+	return applied, err
 }
 
 func (o MigrateOptions) exec(ctx context.Context, conn driver.Conn, name, text string) error {

@@ -67,6 +67,12 @@ func TestMigrate(t *testing.T) {
 	if got := one[string](t, conn, bare); got != "" {
 		t.Errorf("without a comment: %s", got)
 	}
+	bare = `SELECT arrayStringConcat(groupArray(c.table || '.' || c.name), ' ') FROM system.columns AS c
+		JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+		WHERE c.database = currentDatabase() AND t.engine != 'View' AND c.comment = ''`
+	if got := one[string](t, conn, bare); got != "" {
+		t.Errorf("columns without a comment: %s", got)
+	}
 
 	// A table file that was edited after it was applied is an error; a file of
 	// views is applied again.

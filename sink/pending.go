@@ -19,6 +19,10 @@ type pending struct {
 	metrics *metrics
 
 	months      scanMonths
+	voids       *voidBlock
+	orders      *orderFactBlock
+	policies    *policyBlock
+	feeds       *feedBlock
 	aliases     *aliasBlock
 	ranges      *rangeBlock
 	dead        *deadBlock
@@ -26,6 +30,8 @@ type pending struct {
 	transitions *alertBlock
 	gaps        *gapBlock
 	blocks      *ledgerBlock
+
+	raw *rawDays // of the raw copy alone, else nil
 
 	ledgers map[int32]*ledger // of parcel.events
 	touched map[int32]bool    // ledgers that moved since the last flush
@@ -43,7 +49,8 @@ type pending struct {
 
 func newPending(m *metrics) *pending {
 	return &pending{
-		metrics: m, aliases: newAliasBlock(), ranges: newRangeBlock(), dead: newDeadBlock(),
+		metrics: m, voids: newVoidBlock(), orders: newOrderFactBlock(), policies: newPolicyBlock(), feeds: newFeedBlock(),
+		aliases: newAliasBlock(), ranges: newRangeBlock(), dead: newDeadBlock(),
 		alerts: newAlertBlock("alerts"), transitions: newAlertBlock("alert_transitions"),
 		gaps: newGapBlock(), blocks: newLedgerBlock(),
 		ledgers: map[int32]*ledger{}, touched: map[int32]bool{},
@@ -106,6 +113,7 @@ func (p *pending) addEvent(partition int32, r *kgo.Record) counter {
 		p.months.of(rec.Event.ReceivedAt).add(partition, r.Offset, &rec.Event)
 		return scans
 	case schemas.KindOrder:
+		p.orders.add(partition, r.Offset, &rec.Order)
 		return orders
 	case schemas.KindAlias:
 		p.aliases.add(r.Offset, &rec.Alias)
@@ -116,7 +124,18 @@ func (p *pending) addEvent(partition int32, r *kgo.Record) counter {
 		p.ranges.add(&rec.Range)
 		return ranges
 	case schemas.KindControl:
+		p.policies.add(partition, r.Offset, &rec.Control)
 		return controls
+	case schemas.KindVoid:
+		p.voids.add(partition, r.Offset, &rec.Void)
+		return voids
+	case schemas.KindHandover:
+		return handovers
+	case schemas.KindRebuild:
+		return rebuilds
+	case schemas.KindFeed:
+		p.feeds.add(partition, r.Offset, &rec.Feed)
+		return feeds
 	}
 	return unknown
 }
@@ -154,6 +173,15 @@ func (p *pending) addBad(topic string, r *kgo.Record, err error) {
 	p.metrics.badRecords.WithLabelValues(topic).Inc()
 }
 
+// addLost notes records that are no longer in their topic.
+func (p *pending) addLost(l lostRange) {
+	if p.raw != nil { // ingest may have read them all the same: another kind
+		p.gaps.add(l.topic, l.partition, l.first, l.last, "raw_copy", "deleted before it was copied to raw_records")
+		return
+	}
+	p.gaps.add(l.topic, l.partition, l.first, l.last, "hole", "deleted before it was read")
+}
+
 func (p *pending) empty() bool { return p.rows == 0 && p.gaps.rows == 0 }
 
 // seal appends the rows of the unfinished blocks of the ledger. Call it once
@@ -173,6 +201,15 @@ const insertTimeout = 60 * time.Second
 // write inserts everything, the ledger last, and forgets what is written. On
 // an error it may be called again and goes on with what is left.
 func (p *pending) write(ctx context.Context, conn driver.Conn) error {
+	if p.raw != nil {
+		for _, b := range p.raw.blocks {
+			if err := p.insert(ctx, conn, &b.block); err != nil {
+				return err
+			}
+			b.reset()
+		}
+		p.raw.trim()
+	}
 	for len(p.months.blocks) > 0 {
 		b := p.months.blocks[0]
 		if err := p.insert(ctx, conn, &b.block); err != nil {
@@ -184,7 +221,10 @@ func (p *pending) write(ctx context.Context, conn driver.Conn) error {
 		}
 		p.months.done()
 	}
-	for _, b := range []*block{&p.aliases.block, &p.ranges.block, &p.dead.block, &p.transitions.block, &p.alerts.block, &p.gaps.block, &p.blocks.block} {
+	for _, b := range []*block{
+		&p.voids.block, &p.orders.block, &p.policies.block, &p.feeds.block, &p.aliases.block, &p.ranges.block,
+		&p.dead.block, &p.transitions.block, &p.alerts.block, &p.gaps.block, &p.blocks.block,
+	} {
 		if err := p.insert(ctx, conn, b); err != nil {
 			return err
 		}

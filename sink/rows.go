@@ -9,21 +9,22 @@ import (
 	"scantrail/schemas"
 )
 
-// Rows writes the current rows of parcels and orders. It does not retry: the
-// caller keeps its rows marked as dirty until they are written. A row's key
-// and version make writing it again harmless. Not safe for concurrent use;
-// take one per goroutine.
+// Rows writes the current rows of parcels and orders, and writes and reads what
+// was evicted of them. It does not retry: the caller keeps its rows marked as
+// dirty until they are written. A row's key and version make writing it again
+// harmless. Not safe for concurrent use; take one per goroutine.
 type Rows struct {
 	conn    driver.Conn
 	parcels *parcelBlock
 	orders  *orderBlock
+	archive *archiveBlock
 	gaps    *gapBlock // of quarantined entities
 	buf     proto.Buffer
 }
 
 // NewRows returns a writer of rows over conn.
 func NewRows(conn driver.Conn) *Rows {
-	return &Rows{conn: conn, parcels: newParcelBlock(), orders: newOrderBlock(), gaps: newGapBlock()}
+	return &Rows{conn: conn, parcels: newParcelBlock(), orders: newOrderBlock(), archive: newArchiveBlock(), gaps: newGapBlock()}
 }
 
 // InsertParcels writes rows into parcels, in blocks of at most 100,000, and
@@ -46,6 +47,13 @@ func (w *Rows) InsertParcels(ctx context.Context, rows []schemas.ParcelRow) erro
 		}
 		rows = rows[n:]
 	}
+	return w.insertGaps(ctx)
+}
+
+// InsertGap notes in data_gaps that the offsets from first to last of a partition
+// of parcel.events were never applied by the detector.
+func (w *Rows) InsertGap(ctx context.Context, partition int32, first, last int64, detail string) error {
+	w.gaps.add(schemas.EventsTopic, partition, first, last, "detector_retention", detail)
 	return w.insertGaps(ctx)
 }
 
@@ -94,7 +102,8 @@ type parcelBlock struct {
 	id                                          ids
 	opened, updated                             times
 	version                                     u64s
-	deleted                                     u8s
+	deleted, life                               u8s
+	product                                     strs
 	number, shop, order, market                 strs
 	carriers                                    arrays
 	origin, destination, labelSource            strs
@@ -102,6 +111,7 @@ type parcelBlock struct {
 	stageNo                                     u8s
 	lastCarrier, lastFacility, lastCountry      strs
 	firstProgress, lastProgress, ended          nullTimes
+	firstPhysical, markedDelivered              nullTimes
 	ordered, confirmed, ready, shipped          nullTimes
 	promise, cancelled                          nullTimes
 	label, accepted, exportCleared, departed    nullTimes
@@ -116,13 +126,14 @@ type parcelBlock struct {
 func newParcelBlock() *parcelBlock {
 	b := &parcelBlock{}
 	b.block = newBlock("parcels",
-		idCol("parcel_id", &b.id), timeCol("opened_at", &b.opened), u64Col("version", &b.version),
-		u8Col("deleted", &b.deleted), strCol("tracking_number", &b.number), arrCol("carriers", &b.carriers),
+		idCol("parcel_id", &b.id), timeCol("opened_at", &b.opened), u8Col("life", &b.life),
+		u64Col("version", &b.version), u8Col("deleted", &b.deleted), strCol("product", &b.product), strCol("tracking_number", &b.number), arrCol("carriers", &b.carriers),
 		strCol("shop_id", &b.shop), strCol("order_id", &b.order), strCol("market", &b.market),
 		strCol("origin", &b.origin), strCol("destination", &b.destination), strCol("label_source", &b.labelSource),
 		strCol("stage", &b.stage), u8Col("stage_no", &b.stageNo), strCol("last_milestone", &b.last),
 		strCol("last_carrier", &b.lastCarrier), strCol("last_facility", &b.lastFacility),
 		strCol("last_country", &b.lastCountry), nullCol("first_progress_at", &b.firstProgress), nullCol("last_progress_at", &b.lastProgress),
+		nullCol("first_physical_at", &b.firstPhysical), nullCol("marked_delivered_at", &b.markedDelivered),
 		strCol("end_milestone", &b.end), nullCol("ended_at", &b.ended),
 		nullCol("ordered_at", &b.ordered), nullCol("confirmed_at", &b.confirmed), nullCol("ready_at", &b.ready),
 		nullCol("marked_shipped_at", &b.shipped), nullCol("promise_at", &b.promise), nullCol("cancelled_at", &b.cancelled),
@@ -142,6 +153,8 @@ func (b *parcelBlock) add(r *schemas.ParcelRow) {
 	b.opened.add(r.OpenedAt)
 	b.version.add(r.Version)
 	b.deleted.add(bit(r.Deleted))
+	b.life.add(r.Life)
+	b.product.add(r.Product)
 	b.number.add(r.TrackingNumber)
 	b.carriers.add(r.Carriers)
 	b.shop.add(r.ShopID)
@@ -158,6 +171,7 @@ func (b *parcelBlock) add(r *schemas.ParcelRow) {
 	b.lastCountry.add(r.LastCountry)
 	b.firstProgress.add(r.FirstProgressAt)
 	b.lastProgress.add(r.LastProgressAt)
+	b.firstPhysical.add(r.FirstPhysicalAt)
 	b.end.add(milestoneName(r.EndMilestone))
 	b.ended.add(r.EndedAt)
 	b.facts.add(r.Facts)
@@ -179,6 +193,7 @@ func (b *parcelBlock) addTimes(r *schemas.ParcelRow) {
 	b.confirmed.add(r.ConfirmedAt)
 	b.ready.add(r.ReadyAt)
 	b.shipped.add(r.MarkedShippedAt)
+	b.markedDelivered.add(r.MarkedDeliveredAt)
 	b.promise.add(r.PromiseAt)
 	b.cancelled.add(r.CancelledAt)
 	b.label.add(r.LabelAt)

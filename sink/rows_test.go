@@ -39,6 +39,7 @@ func parcelRows(n int, offset int64) []schemas.ParcelRow {
 			LastCountry: "US", LastProgressAt: opened + 9e8, OrderedAt: opened, ConfirmedAt: opened + 36e5,
 			PromiseAt: opened + 7*864e5, AcceptedAt: opened + 72e5, ExportClearedAt: opened + 864e5,
 			ArrivedAt: opened + 4e8, OutForDeliveryAt: opened + 9e8, Facts: 12, ProgressFacts: 11,
+			Life: 2, Product: "economy", FirstPhysicalAt: opened + 72e5, MarkedDeliveredAt: opened + 4992e5,
 			Required: 7, Due: 7, Observed: 7, Policy: "default", UpdatedAt: opened + 9e8,
 		}
 	}
@@ -72,9 +73,9 @@ func TestInsertParcels(t *testing.T) {
 	if s := one[string](t, conn, "SELECT stage FROM parcels FINAL WHERE tracking_number = 'LX000000005CN'"); s != "delivered" {
 		t.Errorf("stage %q, want that of the highest version, delivered", s)
 	}
-	got := one[string](t, conn, `SELECT toString(tuple(parcel_id, opened_at, carriers, stage_no, ended_at, promise_at, silent_secs, deleted))
+	got := one[string](t, conn, `SELECT toString(tuple(parcel_id, opened_at, life, carriers, product, stage_no, first_physical_at, marked_delivered_at, ended_at, promise_at, silent_secs, deleted))
 		FROM parcels FINAL WHERE tracking_number = 'LX000000007CN'`)
-	want := "('" + rows[7].ParcelID.String() + "','2026-10-01 00:00:07.000',['yunexpress','usps'],90,NULL,'2026-10-08 00:00:00.000',0,0)"
+	want := "('" + rows[7].ParcelID.String() + "','2026-10-01 00:00:07.000',2,['yunexpress','usps'],'economy',90,'2026-10-01 02:00:00.000','2026-10-06 18:40:00.000',NULL,'2026-10-08 00:00:00.000',0,0)"
 	if got != want {
 		t.Errorf("row is\n%s, want\n%s", got, want)
 	}

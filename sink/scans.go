@@ -15,7 +15,8 @@ type scanBlock struct {
 	offset, sourceOffset                           i64s
 	received, occurred                             times
 	parcel, fact, topicID                          ids
-	number, carrier, tzSource, milestone           strs
+	number, numberCheck                            strs
+	carrier, tzSource, milestone                   strs
 	uncertainty, leg, index, mapping               u32s
 	milestoneNo                                    u8s
 	physical, progress, backfill, generic          bools
@@ -30,6 +31,7 @@ func newScanBlock() *scanBlock {
 	b.block = newBlock("scans",
 		i32Col("partition", &b.partition), i64Col("offset", &b.offset), timeCol("received_at", &b.received),
 		idCol("parcel_id", &b.parcel), idCol("fact_id", &b.fact), strCol("tracking_number", &b.number),
+		strCol("number_check", &b.numberCheck),
 		strCol("carrier", &b.carrier), timeCol("occurred_at", &b.occurred), i32Col("utc_offset_minutes", &b.utcOffset),
 		strCol("tz_source", &b.tzSource), u32Col("uncertainty_secs", &b.uncertainty),
 		strCol("milestone", &b.milestone), u8Col("milestone_no", &b.milestoneNo),
@@ -55,6 +57,7 @@ func (b *scanBlock) add(partition int32, offset int64, e *schemas.Event) {
 	b.parcel.add(e.ParcelID)
 	b.fact.add(e.FactID)
 	b.number.add(e.TrackingNumber)
+	b.numberCheck.add(e.NumberCheck.String())
 	b.carrier.add(e.Carrier)
 	b.occurred.add(e.OccurredAt)
 	b.utcOffset.add(e.OffsetMinutes)
@@ -87,7 +90,7 @@ func (b *scanBlock) add(partition int32, offset int64, e *schemas.Event) {
 	b.backfill.add(e.Backfill)
 	b.generic.add(e.Generic)
 	b.mapping.add(e.MappingVersion)
-	if e.RawText != "" || e.OccurredAtRaw != "" || e.LocationRaw != "" {
+	if e.RawText != "" || e.OccurredAtRaw != "" || e.LocationRaw != "" || e.EventID != "" {
 		b.texts.add(partition, offset, e)
 	}
 }
@@ -95,16 +98,16 @@ func (b *scanBlock) add(partition int32, offset int64, e *schemas.Event) {
 // textBlock is a block of scan_texts.
 type textBlock struct {
 	block
-	partition               i32s
-	offset                  i64s
-	received                times
-	occurred, raw, location strs
+	partition                        i32s
+	offset                           i64s
+	received                         times
+	eventID, occurred, raw, location strs
 }
 
 func (b *textBlock) init() {
 	b.block = newBlock("scan_texts",
 		i32Col("partition", &b.partition), i64Col("offset", &b.offset), timeCol("received_at", &b.received),
-		strCol("occurred_at_raw", &b.occurred), strCol("raw_text", &b.raw), strCol("location_raw", &b.location))
+		strCol("event_id", &b.eventID), strCol("occurred_at_raw", &b.occurred), strCol("raw_text", &b.raw), strCol("location_raw", &b.location))
 }
 
 func (b *textBlock) add(partition int32, offset int64, e *schemas.Event) {
@@ -112,6 +115,7 @@ func (b *textBlock) add(partition int32, offset int64, e *schemas.Event) {
 	b.partition.add(partition)
 	b.offset.add(offset)
 	b.received.add(e.ReceivedAt)
+	b.eventID.add(e.EventID)
 	b.occurred.add(e.OccurredAtRaw)
 	b.raw.add(e.RawText)
 	b.location.add(e.LocationRaw)

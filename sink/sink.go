@@ -10,7 +10,6 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -44,10 +43,13 @@ type Config struct {
 type Sink struct {
 	cfg     Config
 	metrics *metrics
+	raw     *RawOptions // copies the raw topics instead; else nil
 }
 
 // New checks the configuration and registers the metrics.
-func New(cfg Config) (*Sink, error) {
+func New(cfg Config) (*Sink, error) { return newSink("sink", cfg) }
+
+func newSink(subsystem string, cfg Config) (*Sink, error) {
 	switch {
 	case len(cfg.Kafka) == 0:
 		return nil, errors.New("sink: Kafka is not set")
@@ -65,25 +67,11 @@ func New(cfg Config) (*Sink, error) {
 	cfg.ShutdownTimeout = or(cfg.ShutdownTimeout, 10*time.Second)
 	cfg.RetryMin = or(cfg.RetryMin, 100*time.Millisecond)
 	cfg.RetryMax = or(cfg.RetryMax, 10*time.Second)
-	m, err := newMetrics(cfg.Metrics)
+	m, err := newMetricsOf(subsystem, cfg.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("sink: metrics: %w", err)
 	}
 	return &Sink{cfg: cfg, metrics: m}, nil
-}
-
-// RetentionError says that records were deleted from a topic before the sink
-// read them, or that the log lost its end.
-type RetentionError struct {
-	Topic     string
-	Partition int32
-	Wanted    int64 // first offset not written yet; -1 when not known
-	LogStart  int64 // first offset that the broker still has; -1 when not known
-}
-
-func (e *RetentionError) Error() string {
-	return fmt.Sprintf("sink: %s/%d: offset %d is not in the log, which begins at %d: records were deleted before they were read (retention too short, or the sink down too long); to go on without them and note the range in data_gaps, start once with accept_gaps",
-		e.Topic, e.Partition, e.Wanted, e.LogStart)
 }
 
 // Run consumes until ctx ends, which is no error: what was read is then
@@ -92,11 +80,11 @@ func (e *RetentionError) Error() string {
 // skip records, or when the configuration cannot work. Call it once.
 func (s *Sink) Run(ctx context.Context) error {
 	m := newMembership(s.cfg.Group, s.cfg.AcceptGaps, s.cfg.Log)
-	opts := append(append([]kgo.Opt{
+	opts := append(append(s.topics(),
 		// Twice of what one flush takes: what is fetched during a flush.
-		kgo.FetchMaxBytes(32 << 20),
-		kgo.FetchMaxPartitionBytes(4 << 20),
-	}, s.cfg.Kafka...), m.options()...)
+		kgo.FetchMaxBytes(32<<20),
+		kgo.FetchMaxPartitionBytes(4<<20),
+	), append(s.cfg.Kafka[:len(s.cfg.Kafka):len(s.cfg.Kafka)], m.options()...)...)
 	opts = append(opts, kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 		adjusted, err := m.adjust(ctx, offsets)
 		if err != nil {
@@ -110,7 +98,7 @@ func (s *Sink) Run(ctx context.Context) error {
 	}
 	defer client.Close()
 	r := &run{
-		Sink: s, client: client, members: m, pending: newPending(s.metrics),
+		Sink: s, client: client, members: m, pending: s.newPending(),
 		next: map[topicPartition]kgo.EpochOffset{}, lag: map[topicPartition]int64{}, fetchErrs: map[topicPartition]string{},
 	}
 	err = r.loop(ctx)
@@ -166,7 +154,7 @@ func (r *run) loop(ctx context.Context) error {
 			return err
 		}
 		for _, l := range r.members.takeLost() {
-			r.pending.gaps.add(l.topic, l.partition, l.first, l.last, "hole", "deleted before it was read")
+			r.pending.addLost(l)
 		}
 		waiting := r.uncommitted || !r.pending.empty()
 		if waiting && r.flushAt.IsZero() {
@@ -195,68 +183,43 @@ func (r *run) poll(ctx context.Context) kgo.Fetches {
 
 // consume appends what was polled to what waits.
 func (r *run) consume(ctx context.Context, fetches kgo.Fetches) (err error) {
-	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if p.Err != nil && err == nil {
-			err = r.fetchError(ctx, p.Topic, p.Partition, p.Err)
-		}
-		if len(p.Records) == 0 || err != nil {
-			return
-		}
-		switch p.Topic {
-		case schemas.EventsTopic:
-			err = r.pending.addEvents(p.Partition, p.Records, r.members)
-		case schemas.AlertsTopic:
-			for _, rec := range p.Records {
-				r.pending.addAlert(rec)
+	fetches.EachTopic(func(t kgo.FetchTopic) {
+		t.EachPartition(func(p kgo.FetchPartition) {
+			if p.Err != nil && err == nil {
+				err = r.fetchError(ctx, t.Topic, p.Partition, p.Err)
 			}
-		case schemas.DeadLettersTopic:
-			for _, rec := range p.Records {
-				r.pending.addDeadLetter(rec)
+			if len(p.Records) > 0 && err == nil {
+				err = r.take(&t, &p)
 			}
-		}
-		r.metrics.records.WithLabelValues(p.Topic).Add(float64(len(p.Records)))
-		last, tp := p.Records[len(p.Records)-1], topicPartition{p.Topic, p.Partition}
-		r.next[tp] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
-		r.lag[tp] = p.HighWatermark - last.Offset - 1
-		r.uncommitted = true
+		})
 	})
 	return err
 }
 
-// fetchError returns an error if going on would skip records.
-func (r *run) fetchError(ctx context.Context, topic string, partition int32, err error) error {
-	var loss *kgo.ErrDataLoss
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, kgo.ErrClientClosed):
-		return nil
-	case errors.Is(err, kerr.OffsetOutOfRange):
-		return r.retentionError(ctx, topicPartition{topic, partition})
-	case errors.As(err, &loss), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
-		return fmt.Errorf("sink: %s/%d: %w (the topic lost records or was created anew: it needs a new generation and new tables)", topic, partition, err)
+// take appends the records of one partition.
+func (r *run) take(t *kgo.FetchTopic, p *kgo.FetchPartition) error {
+	switch t.Topic {
+	case schemas.EventsTopic:
+		if err := r.pending.addEvents(p.Partition, p.Records, r.members); err != nil {
+			return err
+		}
+	case schemas.AlertsTopic:
+		for _, rec := range p.Records {
+			r.pending.addAlert(rec)
+		}
+	case schemas.DeadLettersTopic:
+		for _, rec := range p.Records {
+			r.pending.addDeadLetter(rec)
+		}
+	default: // a raw topic
+		r.pending.addRaw(schemas.ID(t.TopicID), p.Records, r.raw)
 	}
-	if p := (topicPartition{topic, partition}); r.fetchErrs[p] != err.Error() { // once for each change
-		r.fetchErrs[p] = err.Error()
-		r.cfg.Log.Warn("sink: cannot fetch, trying again", "topic", topic, "partition", partition, "error", err)
-	}
+	r.metrics.records.WithLabelValues(r.label(t.Topic)).Add(float64(len(p.Records)))
+	last, tp := p.Records[len(p.Records)-1], topicPartition{t.Topic, p.Partition}
+	r.next[tp] = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
+	r.lag[tp] = p.HighWatermark - last.Offset - 1
+	r.uncommitted = true
 	return nil
-}
-
-func (r *run) retentionError(ctx context.Context, p topicPartition) error {
-	e := &RetentionError{Topic: p.topic, Partition: p.partition, Wanted: -1, LogStart: -1}
-	adm := kadm.NewClient(r.client)
-	if starts, err := adm.ListStartOffsets(ctx, p.topic); err == nil {
-		if o, ok := starts.Lookup(p.topic, p.partition); ok && o.Err == nil {
-			e.LogStart = o.Offset
-		}
-	}
-	if n, ok := r.next[p]; ok {
-		e.Wanted = n.Offset
-	} else if committed, err := adm.FetchOffsets(ctx, r.cfg.Group); err == nil {
-		if o, ok := committed.Lookup(p.topic, p.partition); ok && o.Err == nil {
-			e.Wanted = o.At
-		}
-	}
-	return e
 }
 
 // flush writes what waits and commits the offsets. It returns an error only
@@ -288,10 +251,13 @@ func (r *run) flush(ctx context.Context) error {
 
 // setLag publishes how many records of the own partitions are not read yet.
 func (r *run) setLag() {
-	sums := map[string]int64{schemas.EventsTopic: 0, schemas.AlertsTopic: 0, schemas.DeadLettersTopic: 0}
+	sums := map[string]int64{}
+	for _, label := range r.labels() {
+		sums[label] = 0
+	}
 	for p, n := range r.lag {
 		if r.members.owns(p) {
-			sums[p.topic] += max(n, 0)
+			sums[r.label(p.topic)] += max(n, 0)
 		}
 	}
 	for topic, n := range sums {

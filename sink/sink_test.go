@@ -28,6 +28,7 @@ func event(i int) schemas.Record {
 		OffsetMinutes: 480, TZSource: schemas.TZExplicitOffset, Milestone: schemas.Accepted, Physical: true, Progress: true,
 		Rule: "code:PU", RawCode: "PU", RawText: "Picked up", Country: "CN", City: "SHENZHEN", OriginCountry: "CN", DestinationCountry: "US",
 		Topic: "scans.raw.yunexpress", TopicID: schemas.ID{7}, Partition: 1, Offset: int64(i), ReceivedAt: receivedAt + int64(i), MappingVersion: 3,
+		EventID: "e1", NumberCheck: schemas.NumberValid,
 	}}
 }
 
@@ -44,6 +45,29 @@ func tick(at int64) schemas.Record {
 	return schemas.Record{Kind: schemas.KindTick, Tick: schemas.Tick{At: at}}
 }
 
+// label is a fact of an order with all that a fact can say.
+func label() schemas.OrderFact {
+	return schemas.OrderFact{FactID: schemas.ID{8}, OrderID: "SO-1", ShopID: "shop", Market: "US", Kind: schemas.OrderLabelCreated, At: receivedAt - 1000,
+		Carrier: "yunexpress", TrackingNumbers: []string{"LX000000000CN", "LX000000001CN"}, LabelSource: "platform", OriginCountry: "CN",
+		DestinationCountry: "US", DestinationPostcode: "90001", PromiseAt: receivedAt + 7*864e5, Accepted: true, Topic: schemas.OrdersTopic,
+		TopicID: schemas.ID{6}, Partition: 4, Offset: 5, ReceivedAt: receivedAt, Backfill: true}
+}
+
+// records returns one of each kind that the detector or a feed writes, and a
+// copy of two kinds, of which only the ledger tells.
+func records() []schemas.Record {
+	void := schemas.Void{FactID: schemas.ID{5}, EventFactID: event(1).Event.FactID, EventID: "e1", TrackingNumber: "LX000000001CN",
+		Carrier: "yunexpress", At: receivedAt, ReceivedAt: receivedAt + 1}
+	return []schemas.Record{
+		{Kind: schemas.KindVoid, Void: void},
+		{Kind: schemas.KindVoid, Void: void, Forwarded: true, Home: "LX000000000CN"},
+		{Kind: schemas.KindOrder, Order: label(), Forwarded: true, Home: "LX000000000CN"},
+		{Kind: schemas.KindHandover, Handover: schemas.Handover{TrackingNumber: "LX000000001CN", Alerts: []schemas.HandedAlert{{Family: 1}}}},
+		{Kind: schemas.KindRebuild, Rebuild: schemas.Rebuild{EntityID: schemas.ID{4}, State: []byte("state")}},
+		{Kind: schemas.KindFeed, Feed: schemas.Feed{Carrier: "yunexpress", Topic: "scans.raw.yunexpress", First: receivedAt + 1000, Last: receivedAt + 59_000, Events: 7, MaxLag: 36e5}},
+	}
+}
+
 func TestSinkEndToEnd(t *testing.T) {
 	k, conn := startKafka(t, 2), migrated(t)
 	november := event(3)
@@ -51,14 +75,16 @@ func TestSinkEndToEnd(t *testing.T) {
 	copied := event(4)
 	copied.Forwarded = true
 	k.put(schemas.EventsTopic, 0, encode(tick(receivedAt), event(0), event(1), november, copied,
-		schemas.Record{Kind: schemas.KindOrder, Order: schemas.OrderFact{OrderID: "SO-1", ShopID: "shop", Kind: schemas.OrderCreated}},
+		schemas.Record{Kind: schemas.KindOrder, Order: label()},
 		schemas.Record{Kind: schemas.KindAlias, Alias: schemas.Alias{TrackingNumber: "LX000000000CN", OtherNumber: "YT1000000001", Carrier: "yunexpress"}},
 		schemas.Record{Kind: schemas.KindRange, Range: schemas.Range{Topic: "scans.raw.yunexpress", TopicID: schemas.ID{7}, Partition: 1, Last: 3, Records: 4, Events: 3, Empty: 1}},
-		schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: 1, Policy: schemas.DefaultPolicy()}})...)
+		schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: 1, Policy: schemas.DefaultPolicy(), Generation: 2, Detector: 3}})...)
 	k.put(schemas.EventsTopic, 0, []byte("\x0f\xff\xff"), nil)
+	k.put(schemas.EventsTopic, 0, encode(records()...)...)
 	k.put(schemas.EventsTopic, 1, encode(event(5), tick(receivedAt+5000))...)
 	alert := schemas.Alert{AlertID: schemas.ID{1}, Home: schemas.ID{2}, Version: 5, Rule: schemas.RuleGap48h, Status: schemas.AlertOpen, Level: 1,
-		TrackingNumber: "LX000000000CN", AnchorAt: receivedAt - 48*36e5, OpenedAt: receivedAt, ChangedAt: receivedAt}
+		TrackingNumber: "LX000000000CN", AnchorAt: receivedAt - 48*36e5, OpenedAt: receivedAt, ChangedAt: receivedAt,
+		Detail: "a case", Cause: "feed", SilentSecs: 48 * 3600, Held: true, Uncertain: true, Policy: "default"}
 	resolved := alert
 	resolved.Version, resolved.Status, resolved.EndedAt = 9, schemas.AlertResolved, receivedAt
 	k.put(schemas.AlertsTopic, 0, schemas.AppendAlertJSON(nil, &resolved), schemas.AppendAlertJSON(nil, &alert), []byte("{}"))
@@ -76,7 +102,7 @@ func TestSinkEndToEnd(t *testing.T) {
 	cfg := k.config(conn)
 	cfg.Metrics = registry
 	stop := start(t, cfg)
-	k.waitCommitted(schemas.EventsTopic, 0, 11)
+	k.waitCommitted(schemas.EventsTopic, 0, 17)
 	k.waitCommitted(schemas.EventsTopic, 1, 2)
 	k.waitCommitted(schemas.AlertsTopic, 0, 3)
 	k.waitCommitted(schemas.DeadLettersTopic, 0, 1)
@@ -87,14 +113,23 @@ func TestSinkEndToEnd(t *testing.T) {
 	for query, want := range map[string]string{
 		"SELECT toString(groupArray((partition, offset, toString(received_at), milestone, milestone_no, tz_source, source_offset))) FROM (SELECT * FROM scans FINAL ORDER BY partition, offset)": "[(0,1,'2026-10-30 12:00:00.000','accepted',20,'explicit_offset',0),(0,2,'2026-10-30 12:00:00.001','accepted',20,'explicit_offset',1)," +
 			"(0,3,'2026-11-09 12:00:00.000','accepted',20,'explicit_offset',3),(1,0,'2026-10-30 12:00:00.005','accepted',20,'explicit_offset',5)]",
-		"SELECT toString(groupUniqArray((raw_text, occurred_at_raw))) FROM scan_texts FINAL":                                                                                                                                   "[('Picked up','2026-10-30T19:00:00')]",
-		"SELECT toString(groupArray((tracking_number, other_number, version))) FROM aliases FINAL":                                                                                                                             "[('LX000000000CN','YT1000000001',6)]",
-		"SELECT toString(groupArray((topic, partition, bucket, last_offset, records, events, dead_letters, empty))) FROM ranges FINAL":                                                                                         "[('scans.raw.yunexpress',1,0,3,4,3,0,1)]",
-		"SELECT toString(groupArray((reason, partition, offset, event_index, length(raw), raw_bytes))) FROM dead_letters FINAL":                                                                                                fmt.Sprintf("[('not_json',1,3,-1,%d,%d)]", deadLetterBytes, deadLetterBytes+1),
-		"SELECT toString(groupArray((status, version, toString(ended_at)))) FROM alerts_current":                                                                                                                               "[('resolved',9,'2026-10-30 12:00:00.000')]",
-		"SELECT toString(groupArray((status, version))) FROM (SELECT * FROM alert_transitions FINAL ORDER BY version)":                                                                                                         "[('open',5),('resolved',9)]",
-		"SELECT toString(groupArray((topic, partition, first_offset, last_offset, kind))) FROM (SELECT * FROM data_gaps FINAL ORDER BY topic)":                                                                                 "[('parcel.alerts',0,2,2,'undecodable'),('parcel.events',0,9,9,'undecodable')]",
-		"SELECT toString(groupArray((partition, bucket, last_offset, records, scans, orders, aliases, ticks, ranges, controls, forwarded, unknown, undecodable, holes))) FROM (SELECT * FROM blocks FINAL ORDER BY partition)": "[(0,0,10,11,3,1,1,1,1,1,1,1,1,0),(1,0,1,2,1,0,0,1,0,0,0,0,0,0)]",
+		"SELECT toString(groupUniqArray((event_id, raw_text, occurred_at_raw))) FROM scan_texts FINAL":                                                                                                                                                            "[('e1','Picked up','2026-10-30T19:00:00')]",
+		"SELECT toString(groupArray((tracking_number, other_number, version))) FROM aliases FINAL":                                                                                                                                                                "[('LX000000000CN','YT1000000001',6)]",
+		"SELECT toString(groupArray((topic, partition, bucket, last_offset, records, events, dead_letters, empty))) FROM ranges FINAL":                                                                                                                            "[('scans.raw.yunexpress',1,0,3,4,3,0,1)]",
+		"SELECT toString(groupArray((reason, partition, offset, event_index, length(raw), raw_bytes))) FROM dead_letters FINAL":                                                                                                                                   fmt.Sprintf("[('not_json',1,3,-1,%d,%d)]", deadLetterBytes, deadLetterBytes+1),
+		"SELECT toString(groupArray((status, version, toString(ended_at)))) FROM alerts_current":                                                                                                                                                                  "[('resolved',9,'2026-10-30 12:00:00.000')]",
+		"SELECT toString(groupArray((detail, cause, silent_secs, held, uncertain, policy))) FROM alerts_current":                                                                                                                                                  "[('a case','feed',172800,true,true,'default')]",
+		"SELECT toString(groupArray((status, version))) FROM (SELECT * FROM alert_transitions FINAL ORDER BY version)":                                                                                                                                            "[('open',5),('resolved',9)]",
+		"SELECT toString(groupArray((topic, partition, first_offset, last_offset, kind))) FROM (SELECT * FROM data_gaps FINAL ORDER BY topic)":                                                                                                                    "[('parcel.alerts',0,2,2,'undecodable'),('parcel.events',0,9,9,'undecodable')]",
+		"SELECT toString(groupArray((partition, bucket, last_offset, records, scans, orders, aliases, ticks, ranges, controls, voids, handovers, rebuilds, feeds, forwarded, unknown, undecodable, holes))) FROM (SELECT * FROM blocks FINAL ORDER BY partition)": "[(0,0,16,17,3,1,1,1,1,1,1,1,1,1,3,1,1,0),(1,0,1,2,1,0,0,1,0,0,0,0,0,0,0,0,0,0)]",
+		"SELECT toString(groupArray((partition, offset, event_fact_id, fact_id, event_id, tracking_number, carrier, toString(at), toString(received_at)))) FROM voids FINAL": "[(0,11,'" + event(1).Event.FactID.String() +
+			"','05000000-0000-0000-0000-000000000000','e1','LX000000001CN','yunexpress','2026-10-30 12:00:00.000','2026-10-30 12:00:00.001')]",
+		"SELECT toString(groupArray(tuple(*))) FROM (SELECT * EXCEPT (fact_id, source_topic_id) FROM order_facts FINAL)":                                                  "[(0,5,'shop','SO-1','US','label_created','2026-10-30 11:59:59.000','yunexpress',['LX000000000CN','LX000000001CN'],'platform','CN','US','90001','2026-11-06 12:00:00.000',NULL,true,'2026-10-30 12:00:00.000',true,'orders',4,5)]",
+		"SELECT toString(groupArray((fact_id, source_topic_id))) FROM order_facts FINAL":                                                                                  "[('08000000-0000-0000-0000-000000000000','06000000-0000-0000-0000-000000000000')]",
+		"SELECT toString(groupArray((number, partition, offset, generation, detector, length(document)))) FROM policies FINAL":                                            fmt.Sprintf("[(1,0,8,2,3,%d)]", len(schemas.DefaultPolicy())),
+		"SELECT toString(groupArray(tuple(*))) FROM feed_minutes FINAL":                                                                                                   "[('yunexpress','scans.raw.yunexpress','2026-10-30 12:00:00',0,16,'2026-10-30 12:00:01.000','2026-10-30 12:00:59.000',7,3600000)]",
+		"SELECT toString(groupArray((tracking_number, number_check, void))) FROM (SELECT * FROM parcel_trail ORDER BY partition, offset)":                                 "[('LX000000000CN','valid',0),('LX000000001CN','valid',1),('LX000000003CN','valid',0),('LX000000005CN','valid',0)]",
+		"SELECT toString(groupArray((tracking_number, carrier, toString(effective_at), number_check, copies))) FROM (SELECT * FROM scans_valid ORDER BY tracking_number)": "[('LX000000000CN','yunexpress','2026-10-30 11:00:00.000','valid',1),('LX000000003CN','yunexpress','2026-10-30 11:00:00.000','valid',1),('LX000000005CN','yunexpress','2026-10-30 11:00:00.000','valid',1)]",
 		"SELECT toString(clock) FROM log_clock":      "2026-10-30 12:00:00.000",
 		"SELECT toString(count()) FROM audit_blocks": "0",
 		"SELECT toString(count()) FROM parcel_trail WHERE tracking_number = 'LX000000005CN' AND raw_text = 'Picked up'": "1",

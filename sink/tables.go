@@ -108,25 +108,29 @@ type alertBlock struct {
 	id, home, parcel                           ids
 	version                                    u64s
 	level                                      u8s
-	rule, status, milestone, stage, number     strs
+	rule, detail, status, milestone, stage     strs
+	number, cause, policy                      strs
 	carrier, shop, order, market, origin, dest strs
 	facility, country                          strs
 	anchor, changed                            times
 	ended, opened                              nullTimes
-	backfill                                   bools
+	silent                                     u32s
+	backfill, held, uncertain                  bools
 }
 
 func newAlertBlock(table string) *alertBlock {
 	b := &alertBlock{}
 	b.block = newBlock(table,
 		idCol("alert_id", &b.id), idCol("home", &b.home), u64Col("version", &b.version),
-		strCol("rule", &b.rule), u8Col("level", &b.level), strCol("status", &b.status),
+		strCol("rule", &b.rule), strCol("detail", &b.detail), u8Col("level", &b.level), strCol("status", &b.status),
 		strCol("milestone", &b.milestone), strCol("stage", &b.stage), idCol("parcel_id", &b.parcel),
 		strCol("tracking_number", &b.number), strCol("carrier", &b.carrier), strCol("shop_id", &b.shop),
 		strCol("order_id", &b.order), strCol("market", &b.market), strCol("origin", &b.origin),
 		strCol("destination", &b.dest), strCol("facility", &b.facility), strCol("country", &b.country),
 		timeCol("anchor_at", &b.anchor), nullCol("ended_at", &b.ended), nullCol("opened_at", &b.opened),
-		timeCol("changed_at", &b.changed), boolCol("backfill", &b.backfill))
+		timeCol("changed_at", &b.changed), u32Col("silent_secs", &b.silent), strCol("cause", &b.cause),
+		boolCol("backfill", &b.backfill), boolCol("held", &b.held), boolCol("uncertain", &b.uncertain),
+		strCol("policy", &b.policy))
 	return b
 }
 
@@ -136,6 +140,7 @@ func (b *alertBlock) add(a *schemas.Alert) {
 	b.home.add(a.Home)
 	b.version.add(a.Version)
 	b.rule.add(a.Rule)
+	b.detail.add(a.Detail)
 	b.level.add(a.Level)
 	b.status.add(a.Status.String())
 	b.milestone.add(milestoneName(a.Milestone))
@@ -154,7 +159,12 @@ func (b *alertBlock) add(a *schemas.Alert) {
 	b.ended.add(a.EndedAt)
 	b.opened.add(a.OpenedAt)
 	b.changed.add(a.ChangedAt)
+	b.silent.add(a.SilentSecs)
+	b.cause.add(a.Cause)
 	b.backfill.add(a.Backfill)
+	b.held.add(a.Held)
+	b.uncertain.add(a.Uncertain)
+	b.policy.add(a.Policy)
 }
 
 // gapBlock is a block of data_gaps.

@@ -153,6 +153,39 @@ func TestOpenAlerts(t *testing.T) {
 	}
 }
 
+// A fact counts once, however often it was sent: as its highest mapping version
+// reads it, at the earliest time of these rows, and not at all once it is void.
+func TestScansValid(t *testing.T) {
+	conn := migrated(t)
+	scans, void := newScanBlock(), newVoidBlock()
+	offset := int64(0)
+	add := func(fact byte, version uint32, milestone schemas.Milestone, occurred, received string, backfill bool) {
+		scans.add(0, offset, &schemas.Event{FactID: schemas.ID{fact}, ParcelID: schemas.ID{9}, TrackingNumber: "LX000000001CN", MappingVersion: version,
+			Milestone: milestone, OccurredAt: ms(t, occurred), ReceivedAt: ms(t, received), Backfill: backfill})
+		offset++
+	}
+	add(1, 2, schemas.Accepted, "10-05 10:00", "10-05 11:00", true) // sent three times, once live
+	add(1, 2, schemas.Accepted, "10-05 10:00", "10-05 12:00", false)
+	add(1, 2, schemas.Accepted, "10-05 10:00", "10-05 13:00", true)
+	add(2, 2, schemas.InTransit, "11-30 00:00", "10-06 09:00", false) // stated to lie in the future: at its first reception
+	add(2, 2, schemas.InTransit, "11-30 00:00", "10-06 08:00", false)
+	add(3, 3, schemas.Delivered, "10-07 11:00", "10-09 00:00", true) // read anew by a mapping that knows better
+	add(3, 2, schemas.InTransit, "10-07 10:00", "10-08 00:00", false)
+	add(4, 2, schemas.Accepted, "10-05 10:00", "10-05 11:00", false) // void
+	add(4, 3, schemas.Accepted, "10-05 10:00", "10-05 12:00", false)
+	void.add(0, offset, &schemas.Void{EventFactID: schemas.ID{4}, FactID: schemas.ID{5}})
+	for _, b := range []*block{&scans.block, &scans.block, &void.block} { // one insert comes twice
+		if err := b.insert(t.Context(), conn, &proto.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := one[string](t, conn, `SELECT toString(groupArray((substring(toString(fact_id), 1, 2), milestone, formatDateTime(effective_at, '%d %H'), backfill, mapping_version, copies)))
+		FROM (SELECT * FROM scans_valid WHERE parcel_id = '09000000-0000-0000-0000-000000000000' ORDER BY fact_id)`)
+	if want := "[('01','accepted','05 10',false,2,3),('02','in_transit','06 08',false,2,2),('03','delivered','07 11',true,3,2)]"; got != want {
+		t.Errorf("scans_valid is %s, want %s", got, want)
+	}
+}
+
 func TestAuditBlocks(t *testing.T) {
 	conn := migrated(t)
 	b := newLedgerBlock()
@@ -171,7 +204,12 @@ func TestAuditBlocks(t *testing.T) {
 	add(1, 2*span, 2*span+1, 1)
 	add(2, 0, span-1, span-1) // not finished, but there is another
 	add(2, span, span+1, 1)
-	add(3, 0, 10, 9) // a record too few
+	add(3, 0, 10, 9)                        // a record too few
+	every := &ledger{next: int64(counters)} // one of each kind adds up
+	for i := range every.counts {
+		every.counts[i] = 1
+	}
+	b.add(4, every)
 	if err := b.insert(t.Context(), conn, &proto.Buffer{}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,220 @@
+package webhook
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/schemas"
+)
+
+const (
+	maxBytes = 64 << 20    // of messages that wait to be sent, and of those held
+	window   = time.Minute // in which the rate is counted
+	maxPause = time.Minute // longest rest of a webhook that does not answer
+	// A message is given up only after this long without success, however old it
+	// is: the role itself may have been away for days.
+	giveUpGrace = 10 * time.Minute
+)
+
+// bookOptions are the limits of one webhook.
+type bookOptions struct {
+	HoldLimit   time.Duration
+	GiveUpAfter time.Duration
+	RetryMin    time.Duration
+	RetryMax    time.Duration
+	MaxWaiting  int // messages; beyond it, reading rests
+	MaxHeld     int // alerts; beyond it, the oldest are sent
+}
+
+// lane is the messages of one alert that wait to be sent, in their order.
+type lane struct {
+	key    schemas.ID
+	msgs   []*message
+	due    time.Time
+	seq    uint64
+	tries  int       // attempts of msgs[0]
+	tried  time.Time // the first of them
+	flying bool
+	index  int // in the heap, -1 while flying
+}
+
+// book is everything that one webhook has read and not done with, as a state
+// machine without I/O: time comes as an argument, one goroutine owns it.
+type book struct {
+	e        *Endpoint
+	o        bookOptions
+	m        *endpointMetrics
+	incident func(carrier string) bool
+	jitter   func(time.Duration) time.Duration
+	gaveUp   func(*message, string)
+
+	held      map[schemas.ID]*heldAlert
+	heldBytes int
+
+	lanes   map[schemas.ID]*lane
+	queue   laneHeap
+	waiting int // messages in lanes and in the digest
+	bytes   int // of those in lanes
+	seq     uint64
+
+	opened time.Time // of the window
+	sent   int       // in it
+	digest *digest
+
+	failures int // one after the other
+	failing  time.Time
+	reason   string // of the last one
+	resume   time.Time
+	flying   int
+}
+
+func newBook(e *Endpoint, o bookOptions, m *endpointMetrics, incident func(string) bool) *book {
+	return &book{
+		e: e, o: o, m: m, incident: incident, digest: newDigest(),
+		jitter: func(d time.Duration) time.Duration { return d }, gaveUp: func(*message, string) {},
+		held: map[schemas.ID]*heldAlert{}, lanes: map[schemas.ID]*lane{},
+	}
+}
+
+// full reports whether reading should rest.
+func (b *book) full() bool { return b.waiting >= b.o.MaxWaiting || b.bytes >= maxBytes }
+
+// add takes a record of partition p. The error says that it is no alert; it is
+// passed over.
+func (b *book) add(now time.Time, p *part, r *kgo.Record) error {
+	if p.read(r) {
+		return nil
+	}
+	m, err := parse(r.Value)
+	if err != nil {
+		delete(p.undone, r.Offset)
+		return err
+	}
+	m.since, m.refs = r.Timestamp, []ref{{p, r.Offset}}
+	b.route(now, m)
+	return nil
+}
+
+// route decides what becomes of a message: it is dropped, held or sent.
+func (b *book) route(now time.Time, m *message) {
+	h := b.held[m.key]
+	switch {
+	case h != nil && m.version < h.latest.version: // published again after a crash
+		m.done()
+	case m.closes():
+		b.close(now, m, h)
+	case m.backfill || !b.e.wants(m):
+		if h != nil {
+			h.flagged = m.held
+		}
+		b.m.filtered.Inc()
+		m.done()
+	case b.holds(m):
+		b.keep(now, m)
+	case h != nil: // the detector holds it no longer
+		b.keep(now, m)
+		if b.held[m.key] != nil {
+			b.release(now, m.key, releasedOver)
+		}
+	default:
+		b.admit(now, m)
+	}
+}
+
+// close ends an alert. The end is not held: it is sent at once to a receiver
+// that knows of the alert, and to no other.
+func (b *book) close(now time.Time, m *message, h *heldAlert) {
+	known := b.e.heard(m)
+	if h != nil {
+		b.unhold(m.key).done()
+		if h.unopened {
+			b.m.spared.Inc()
+			known = false
+		}
+	}
+	if !known || m.backfill || !b.e.wants(m) {
+		b.m.filtered.Inc()
+		m.done()
+		return
+	}
+	b.admit(now, m)
+}
+
+// admit sends m by itself, or in the digest when the minute is full.
+func (b *book) admit(now time.Time, m *message) {
+	b.roll(now)
+	if b.sent >= b.e.RatePerMinute && m.rule != schemas.RuleFeedStale {
+		b.digest.add(m)
+		b.waiting++
+		b.m.digested.Inc()
+		return
+	}
+	b.sent++
+	b.enqueue(now, m)
+}
+
+// roll begins a new minute, with the digest of the last one.
+func (b *book) roll(now time.Time) {
+	if d := now.Sub(b.opened); d >= 0 && d < window {
+		return
+	}
+	b.opened, b.sent = now, 0
+	d := b.digest
+	if d.alerts == 0 {
+		return
+	}
+	b.digest, b.waiting = newDigest(), b.waiting-d.alerts
+	if len(d.refs) > 0 {
+		b.m.digests.Inc()
+		b.enqueue(now, d.message(now))
+	}
+}
+
+// enqueue puts m behind what waits of its alert.
+func (b *book) enqueue(now time.Time, m *message) {
+	b.waiting++
+	b.bytes += len(m.body)
+	if l := b.lanes[m.key]; l != nil {
+		l.msgs = append(l.msgs, m)
+		return
+	}
+	b.seq++
+	l := &lane{key: m.key, msgs: []*message{m}, due: now, seq: b.seq}
+	b.lanes[m.key] = l
+	heap.Push(&b.queue, l)
+}
+
+// tick does what is due at now.
+func (b *book) tick(now time.Time) {
+	b.roll(now)
+	b.releaseDue(now)
+	b.giveUp(now)
+	b.m.queue.Set(float64(b.waiting))
+}
+
+// forget drops what belongs to partitions that went to another member, which
+// reads them from what was committed.
+func (b *book) forget(now time.Time) {
+	for key, h := range b.held {
+		if !h.first.part.gone {
+			continue
+		}
+		if m := b.unhold(key); m.live() {
+			b.admit(now, m)
+		}
+	}
+	b.digest.forget()
+	for _, l := range b.lanes {
+		keep := 0
+		if l.flying {
+			keep = 1
+		}
+		for i := len(l.msgs) - 1; i >= keep; i-- {
+			if !l.msgs[i].live() {
+				b.drop(l, i)
+			}
+		}
+	}
+}

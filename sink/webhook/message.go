@@ -1,0 +1,108 @@
+package webhook
+
+import (
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"scantrail/schemas"
+)
+
+// message is one record of parcel.alerts on its way to one webhook, or a digest
+// of several.
+type message struct {
+	id      string // header webhook-id
+	key     schemas.ID
+	version uint64
+	status  schemas.AlertStatus
+	level   int
+	rule    string
+	carrier string
+	shop    string
+	market  string
+
+	changed  int64 // Unix milliseconds
+	opened   int64
+	backfill bool
+	held     bool // the detector says so
+
+	body  []byte    // as on parcel.alerts
+	since time.Time // from which its age counts: written, or released
+	refs  []ref     // what is done with it
+}
+
+// ref is a record of a partition that was read and is not done.
+type ref struct {
+	part   *part
+	offset int64
+}
+
+// parse reads the value of a record.
+func parse(value []byte) (*message, error) {
+	var a schemas.Alert
+	if err := schemas.ParseAlertJSON(value, &a); err != nil {
+		return nil, err
+	}
+	var extra struct {
+		Data struct {
+			Held bool `json:"held"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(value, &extra); err != nil {
+		return nil, err
+	}
+	return &message{
+		id:  a.AlertID.String() + ":" + strconv.FormatUint(a.Version, 10),
+		key: a.AlertID, version: a.Version, status: a.Status, level: int(a.Level), rule: a.Rule,
+		carrier: a.Carrier, shop: a.ShopID, market: a.Market,
+		changed: a.ChangedAt, opened: a.OpenedAt, backfill: a.Backfill, held: extra.Data.Held,
+		body: value,
+	}, nil
+}
+
+// closes reports whether m ends its alert.
+func (m *message) closes() bool {
+	return m.status == schemas.AlertResolved || m.status == schemas.AlertWithdrawn
+}
+
+// earlier returns what may have been sent of m's alert before m: at risk, open,
+// escalated, with the level and rule that it then had.
+func (m *message) earlier() []*message {
+	variant := func(s schemas.AlertStatus, level int) *message {
+		v := *m
+		v.status, v.level = s, level
+		if level < maxLevel && m.rule == schemas.RuleGap72h {
+			v.rule = schemas.RuleGap48h
+		}
+		return &v
+	}
+	var all []*message
+	if m.status != schemas.AlertAtRisk {
+		all = append(all, variant(schemas.AlertAtRisk, 0))
+	}
+	if m.opened != 0 && (m.closes() || m.status == schemas.AlertEscalated && m.opened != m.changed) {
+		all = append(all, variant(schemas.AlertOpen, 1))
+	}
+	if m.opened != 0 && m.closes() && m.level == maxLevel {
+		all = append(all, variant(schemas.AlertEscalated, maxLevel))
+	}
+	return all
+}
+
+// live reports whether something is left to be done with m: false when all its
+// partitions went to another member of the group.
+func (m *message) live() bool {
+	for _, r := range m.refs {
+		if !r.part.gone {
+			return true
+		}
+	}
+	return false
+}
+
+// done marks what m stands for.
+func (m *message) done() {
+	for _, r := range m.refs {
+		delete(r.part.undone, r.offset)
+	}
+}

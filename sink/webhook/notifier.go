@@ -1,0 +1,165 @@
+// Package webhook delivers the alerts of parcel.alerts to webhooks, in the form
+// of Standard Webhooks. README.md describes what a receiver sees.
+//
+// A message is sent at least once: its offset is committed only after the
+// receiver took or rejected it, or it was filtered, ended before it was sent, or
+// given up. Sent again, it has the same webhook-id.
+package webhook
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Config of a Notifier.
+type Config struct {
+	Kafka     []kgo.Opt // brokers, TLS, SASL, client ID; required
+	Endpoints []Endpoint
+	Log       *slog.Logger // required
+	Metrics   *Metrics     // required
+	Now       func() time.Time
+
+	Allow []netip.Prefix // networks that webhooks may reach although they are not public
+	Roots *x509.CertPool // authorities; nil: the system's
+
+	HoldLimit     time.Duration // for which the detector may hold an alert; default 24 h
+	IncidentLimit time.Duration // after which a feed's incident holds nothing any more; default 168 h
+	GiveUpAfter   time.Duration // age at which a message that nobody takes is dropped; default 24 h
+	RetryMin      time.Duration // first pause after a failed attempt; default 1 s
+	RetryMax      time.Duration // longest pause of one message; default 5 min
+	Timeout       time.Duration // of one attempt; default 5 s
+	MaxWaiting    int           // messages to be sent in memory, by webhook; default 10,000
+	MaxHeld       int           // alerts held in memory, by webhook; default 10,000
+
+	tick     time.Duration // of the loop
+	commit   time.Duration // between commits
+	resolver *net.Resolver
+}
+
+// Notifier delivers alerts to webhooks.
+type Notifier struct {
+	cfg   Config
+	began time.Time
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Notifier, error) {
+	switch {
+	case len(cfg.Kafka) == 0:
+		return nil, errors.New("notify: Kafka is not set")
+	case len(cfg.Endpoints) == 0:
+		return nil, errors.New("notify: there is no webhook")
+	case cfg.Log == nil || cfg.Metrics == nil:
+		return nil, errors.New("notify: Log or Metrics is not set")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.HoldLimit = or(cfg.HoldLimit, 24*time.Hour)
+	cfg.IncidentLimit = or(cfg.IncidentLimit, 7*24*time.Hour)
+	cfg.GiveUpAfter = or(cfg.GiveUpAfter, 24*time.Hour)
+	cfg.RetryMin = or(cfg.RetryMin, time.Second)
+	cfg.RetryMax = or(cfg.RetryMax, 5*time.Minute)
+	cfg.Timeout = or(cfg.Timeout, defaultTimeout)
+	cfg.MaxWaiting = or(cfg.MaxWaiting, 10_000)
+	cfg.MaxHeld = or(cfg.MaxHeld, 10_000)
+	cfg.tick = or(cfg.tick, 200*time.Millisecond)
+	cfg.commit = or(cfg.commit, time.Second)
+	names := map[string]bool{}
+	endpoints := make([]Endpoint, len(cfg.Endpoints))
+	for i, e := range cfg.Endpoints {
+		for _, p := range e.Problems() {
+			return nil, fmt.Errorf("notify: webhook %.40q: %w", e.Name, p)
+		}
+		if names[e.Name] {
+			return nil, fmt.Errorf("notify: two webhooks are named %q", e.Name)
+		}
+		names[e.Name] = true
+		e.RatePerMinute = or(e.RatePerMinute, defaultRate)
+		if len(e.Statuses) == 0 {
+			e.Statuses = DefaultStatuses()
+		}
+		endpoints[i] = e
+	}
+	cfg.Endpoints = endpoints
+	return &Notifier{cfg: cfg, began: cfg.Now()}, nil
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// Run delivers until ctx ends, which is no error. It waits for as long as Kafka
+// or a receiver is away. After an error it may be called again: what is not
+// committed is read again.
+func (n *Notifier) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	start := func(run func() error) {
+		wg.Go(func() {
+			if err := run(); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	feeds := newIncidents(n.cfg.IncidentLimit, n.cfg.Now, n.cfg.Log, n.cfg.Metrics.incidents)
+	ready := make(chan struct{})
+	start(func() error { return feeds.run(ctx, n.cfg.Kafka, ready) })
+	select {
+	case <-ready:
+		for i := range n.cfg.Endpoints {
+			w := n.newWorker(&n.cfg.Endpoints[i], feeds.stale)
+			start(func() error { return w.run(ctx, n.cfg.Kafka) })
+		}
+	case <-ctx.Done():
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// startSlack covers the difference between the clocks of whoever writes alerts
+// and ours, when a webhook begins.
+const startSlack = 10 * time.Second
+
+func (n *Notifier) newWorker(e *Endpoint, stale func(string) bool) *worker {
+	c := n.cfg
+	log, metrics := c.Log.With("webhook", e.Name), c.Metrics.of(e.Name)
+	var keys [][]byte
+	for _, s := range e.Secrets {
+		key, _ := parseSecret(s) // checked by New
+		keys = append(keys, key)
+	}
+	b := newBook(e, bookOptions{
+		HoldLimit: c.HoldLimit, GiveUpAfter: c.GiveUpAfter, RetryMin: c.RetryMin, RetryMax: c.RetryMax,
+		MaxWaiting: c.MaxWaiting, MaxHeld: c.MaxHeld,
+	}, metrics, stale)
+	b.jitter = func(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+	b.gaveUp = func(m *message, reason string) {
+		log.Error("notify: a message is given up", "id", m.id, "rule", m.rule, "status", m.status.String(), "since", m.since, "reason", reason)
+	}
+	g := &guard{allowed: c.Allow, loopback: e.InsecureHTTP}
+	return &worker{
+		name: e.Name, log: log, book: b, metrics: metrics, now: c.Now, tick: c.tick, every: c.commit,
+		sender:  &sender{url: e.URL, keys: keys, client: newClient(g, c.Roots, c.resolver, c.Timeout), now: c.Now},
+		members: &membership{group: GroupPrefix + e.Name, since: n.began.Add(-startSlack), log: log},
+		parts:   map[int32]*part{}, fetchErrs: map[int32]string{},
+	}
+}
