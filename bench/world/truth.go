@@ -15,6 +15,9 @@ const (
 	RuleMilestoneMissing = "milestone_missing"
 )
 
+// Rules are those of which a world knows every true case.
+var Rules = []string{RuleGap48, RuleGap72, RuleMilestoneMissing}
+
 // Case is one alert that a correct detector holds at To: open, escalated or
 // resolved.
 type Case struct {

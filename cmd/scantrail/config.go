@@ -8,6 +8,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"scantrail/sink"
 )
 
 // Config is everything that one process of Scantrail can be told. The file is
@@ -20,6 +22,8 @@ type Config struct {
 	Ingest     IngestConfig     `yaml:"ingest"`
 	Detector   DetectorConfig   `yaml:"detector"`
 	Sink       SinkConfig       `yaml:"sink"`
+	Notify     NotifyConfig     `yaml:"notify"`
+	Raw        RawConfig        `yaml:"raw"`
 	Admin      AdminConfig      `yaml:"admin"`
 	Log        LogConfig        `yaml:"log"`
 }
@@ -90,6 +94,22 @@ type SinkConfig struct {
 	FlushInterval time.Duration `yaml:"flush_interval"`
 }
 
+// RawConfig copies raw records into the table raw_records, for people who have to
+// see what a carrier sent. They hold personal data: off unless it is asked for.
+type RawConfig struct {
+	Enabled       bool                `yaml:"enabled"`
+	Days          int                 `yaml:"days"`            // in ClickHouse, the day of reception included
+	MaxValueBytes Size                `yaml:"max_value_bytes"` // a longer value is cut
+	ClickHouse    RawClickHouseConfig `yaml:"clickhouse"`
+}
+
+// RawClickHouseConfig is the login of the raw copy at the servers of the section
+// clickhouse: a user of its own, since nothing else may touch raw_records.
+type RawClickHouseConfig struct {
+	User     string `yaml:"user"`
+	Password Secret `yaml:"password"`
+}
+
 // AdminConfig is the listener for /metrics, /healthz and /readyz. It has no
 // login, hence the loopback address.
 type AdminConfig struct {
@@ -124,8 +144,11 @@ func DefaultConfig() *Config {
 		},
 		Detector: DetectorConfig{SnapshotInterval: time.Minute, FlushInterval: time.Second, Generation: 1},
 		Sink:     SinkConfig{FlushRows: 100_000, FlushInterval: time.Second},
-		Admin:    AdminConfig{Listen: "127.0.0.1:9464"},
-		Log:      LogConfig{Level: "info", Format: "auto"},
+		Notify:   NotifyConfig{HoldLimit: 24 * time.Hour, IncidentLimit: 7 * 24 * time.Hour, GiveUpAfter: 24 * time.Hour},
+		Raw: RawConfig{Days: sink.DefaultRawDays, MaxValueBytes: sink.DefaultRawValueBytes,
+			ClickHouse: RawClickHouseConfig{User: "scantrail_raw"}},
+		Admin: AdminConfig{Listen: "127.0.0.1:9464"},
+		Log:   LogConfig{Level: "info", Format: "auto"},
 	}
 }
 
@@ -268,6 +291,8 @@ func (c *Config) resolve(dir string) {
 	}
 	c.Kafka.SASL.Password.resolve(dir)
 	c.ClickHouse.Password.resolve(dir)
+	c.Raw.ClickHouse.Password.resolve(dir)
+	c.Notify.resolve(dir)
 }
 
 // readLimited reads a file of at most limit bytes.

@@ -120,8 +120,12 @@ func (d *decoder) value(node ast.Node, v reflect.Value, field string) {
 		d.bad(node, field, "want file: or env: and a name", secretRemedy)
 		return
 	}
-	if v.Kind() == reflect.Struct {
+	switch v.Kind() {
+	case reflect.Struct:
 		d.mapping(node, v, field)
+		return
+	case reflect.Slice:
+		d.items(node, v, field)
 		return
 	}
 	text, ok := scalar(node)
@@ -151,6 +155,24 @@ func (d *decoder) list(node ast.Node, dst *[]string, field string) {
 			d.lines[at] = t.Position.Line
 		}
 		*dst = append(*dst, text)
+	}
+}
+
+// items reads a list of anything else than text.
+func (d *decoder) items(node ast.Node, v reflect.Value, field string) {
+	seq, ok := node.(*ast.SequenceNode)
+	if !ok {
+		d.bad(node, field, "want a list, have "+nodeKind(node), "begin each item with -")
+		return
+	}
+	v.SetZero()
+	for i, item := range seq.Values {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if t := item.GetToken(); t != nil {
+			d.lines[at] = t.Position.Line
+		}
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		d.value(item, v.Index(i), at)
 	}
 }
 

@@ -76,7 +76,9 @@ func TestEveryFieldIsRead(t *testing.T) {
 		t.Fatalf("%s\n%v", out, problems)
 	}
 	got.ClickHouse.Password.resolve("")
+	got.Raw.ClickHouse.Password.resolve("")
 	got.Kafka.SASL.Password.resolve("")
+	got.Notify.resolve("")
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read back differently:\n%s\ngot  %+v\nwant %+v", out, got, want)
 	}
@@ -104,7 +106,15 @@ func changeAll(t *testing.T, v reflect.Value) {
 		case *Secret:
 			dst.setRef("env:SCANTRAIL_TEST_PASSWORD")
 			dst.resolve("")
+		case *[]Secret:
+			*dst = make([]Secret, 1)
+			(*dst)[0].setRef("env:SCANTRAIL_TEST_PASSWORD")
+			(*dst)[0].resolve("")
 		default:
+			if f.Kind() == reflect.Slice {
+				f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+				f = f.Index(0)
+			}
 			changeAll(t, f)
 		}
 	}

@@ -20,6 +20,8 @@ func (c *Config) Validate() error {
 	c.Ingest.validate(&ps)
 	c.Detector.validate(&ps)
 	c.Sink.validate(&ps)
+	c.Notify.validate(&ps)
+	c.Raw.validate(&ps, c.ClickHouse.User)
 	c.Admin.validate(&ps)
 	ps.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ps.oneOf("log.format", c.Log.Format, "auto", "text", "json")
@@ -177,6 +179,22 @@ func (d *DetectorConfig) validate(ps *Problems) {
 func (s *SinkConfig) validate(ps *Problems) {
 	ps.between("sink.flush_rows", s.FlushRows, 1, 1_000_000)
 	ps.lasts("sink.flush_interval", s.FlushInterval, 10*time.Millisecond, time.Minute)
+}
+
+func (r *RawConfig) validate(ps *Problems, mainUser string) {
+	ps.between("raw.days", r.Days, 1, 365)
+	if r.MaxValueBytes < 1<<10 || r.MaxValueBytes > 64<<20 {
+		ps.add("raw.max_value_bytes", r.MaxValueBytes.String()+" is out of range", "choose 1KiB to 64MiB")
+	}
+	switch r.ClickHouse.User {
+	case "":
+		ps.add("raw.clickhouse.user", "is missing", "give the user that may insert into raw_records")
+	case mainUser:
+		ps.add("raw.clickhouse.user", "is clickhouse.user too", "raw records hold personal data: give them a user of their own")
+	}
+	if what, remedy := r.ClickHouse.Password.problem(); what != "" {
+		ps.add("raw.clickhouse.password", what, remedy)
+	}
 }
 
 func (a *AdminConfig) validate(ps *Problems) {

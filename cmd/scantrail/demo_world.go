@@ -166,11 +166,12 @@ func (d *demo) detectorClock() time.Time {
 	return at
 }
 
-// settle ticks until every partition's clock has reached the present, then
-// waits until everything that was found stands in ClickHouse.
+// settle ticks until every partition's clock has reached the present and all that
+// was forwarded has come, then waits until everything that was found stands in
+// ClickHouse.
 func (d *demo) settle(ctx context.Context) error {
 	adm := kadm.NewClient(d.pipeline.kafka)
-	for d.detectorClock().Before(d.to) {
+	for d.detectorClock().Before(d.to) || gauge(d.pipeline.detect.Forwarded) < float64(d.to.Unix()) {
 		if err := d.pipeline.ticker.Tick(ctx); err != nil {
 			return err
 		}

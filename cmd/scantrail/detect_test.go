@@ -40,7 +40,8 @@ func TestDetect(t *testing.T) {
 		{"2026-10-02T20:00:00Z", "at_risk gap_48h 0 2026-10-01T08:00:00.000Z opened <nil>"},
 		{"2026-10-03T08:00:00Z", "open gap_48h 1 2026-10-01T08:00:00.000Z opened 2026-10-03T08:00:00.000Z"},
 		// the late scan is received at 9:00 and moves the silence
-		{"2026-10-03T10:00:00Z", "withdrawn gap_48h 1 2026-10-01T08:00:00.000Z opened 2026-10-03T08:00:00.000Z, at_risk gap_48h 0 2026-10-01T20:00:00.000Z opened <nil>"},
+		// and shows that the parcel moved within one stage for two days
+		{"2026-10-03T10:00:00Z", "open stage_stalled 1 2026-10-01T08:00:00.000Z opened 2026-10-03T09:00:00.000Z, withdrawn gap_48h 1 2026-10-01T08:00:00.000Z opened 2026-10-03T08:00:00.000Z, at_risk gap_48h 0 2026-10-01T20:00:00.000Z opened <nil>"},
 	} {
 		lines, err := detectLines(t, trail, "--as-of", c.asOf)
 		if err != nil {
@@ -61,6 +62,35 @@ func TestDetect(t *testing.T) {
 	}
 }
 
+// TestDetectLinks: two numbers are one parcel, and a withdrawn scan is not there.
+func TestDetectLinks(t *testing.T) {
+	lines, err := detectLines(t, `
+{"kind":"scan","carrier":"acme","tracking_number":"LX000000175CN","milestone":"accepted","occurred_at":"2026-10-01T08:00:00Z"}
+{"kind":"scan","carrier":"usps","tracking_number":"9400100000000000000000","milestone":"out_for_delivery","occurred_at":"2026-10-02T08:00:00Z"}
+{"kind":"scan","carrier":"usps","tracking_number":"9400100000000000000000","milestone":"delivered","occurred_at":"2026-10-02T09:00:00Z","fact_id":"01234567-89ab-cdef-0123-456789abcdef"}
+{"kind":"alias","tracking_number":"LX000000175CN","other_number":"9400 1000 0000 0000 0000 00","received_at":"2026-10-02T10:00:00Z"}
+{"kind":"void","tracking_number":"9400100000000000000000","event_fact_id":"01234567-89ab-cdef-0123-456789abcdef","received_at":"2026-10-03T08:00:00Z"}
+`, "--as-of", "2026-10-04T08:00:00Z", "--policy", "articles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parcels, gaps int
+	for _, l := range lines {
+		switch {
+		case l["kind"] == "parcel":
+			parcels++
+			if text(l["carriers"]) != `["acme","usps"]` || l["end_milestone"] != nil || text(l["facts"]) != "2" {
+				t.Errorf("parcel %v", l)
+			}
+		case l["rule"] == "gap_48h" && l["status"] == "open" && text(l["anchor_at"]) == "2026-10-02T08:00:00.000Z":
+			gaps++
+		}
+	}
+	if parcels != 1 || gaps != 1 {
+		t.Errorf("%d parcels, %d open gaps since the last scan, want 1 and 1: %v", parcels, gaps, lines)
+	}
+}
+
 func text(v any) string {
 	if v == nil {
 		return "<nil>"
@@ -76,7 +106,9 @@ func TestDetectRefuses(t *testing.T) {
 		{`{"kind":"scan","tracking_number":"LX000000175CN","milestone":"arrived","occurred_at":"2026-10-01T08:00:00Z"}`, "milestone"},
 		{`{"kind":"scan","tracking_number":"LX000000175CN","milestone":"accepted","occurred_at":"yesterday"}`, "occurred_at"},
 		{`{"kind":"scan","tracking_number":"LX000000175CN","milestone":"accepted"}`, "occurred_at"},
-		{`{"kind":"void","tracking_number":"LX000000175CN"}`, "not evaluated"},
+		{`{"kind":"void","tracking_number":"LX000000175CN"}`, "event_fact_id"},
+		{`{"kind":"alias","tracking_number":"LX000000175CN"}`, "other_number"},
+		{`{"kind":"scan","tracking_number":"LX000000175CN","milestone":"accepted","occurred_at":"2026-10-01T08:00:00Z","number_check":"maybe"}`, "number_check"},
 		{`{"kind":"order","shop_id":"s"}`, "order_kind"},
 		{`{"kind":"label_created","shop_id":"s","order_id":"o","at":"2026-10-01T08:00:00Z"}`, "tracking_numbers"},
 		{`{"kind":"other"}`, "none of scan, order"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,19 +18,22 @@ import (
 	"scantrail/ingest"
 	"scantrail/ingest/carriers"
 	"scantrail/sink"
+	"scantrail/sink/lanes"
+	"scantrail/sink/webhook"
 )
 
-// roles of a process; "all" is every one of them.
-var roleNames = []string{"ingest", "detect", "sink"}
+// roles of a process; "all" is every one of them, and rawRole where it is on.
+var roleNames = []string{"ingest", "detect", "sink", "notify"}
 
 // pipelineOptions is the whole service as plain values: from a configuration
 // file, or made up by the demo.
 type pipelineOptions struct {
 	Kafka      []kgo.Opt
 	ClickHouse sink.Options
+	Raw        rawOptions
 	Cluster    string
 	Topics     topicOptions
-	Roles      []string // of roleNames
+	Roles      []string // of roleNames, and rawRole
 	Migrate    bool     // create the tables first
 	Carriers   *carriers.Registry
 	Limits     carriers.Limits
@@ -38,8 +42,10 @@ type pipelineOptions struct {
 	StallAfter time.Duration
 	Snapshot   time.Duration
 	FlushRows  int
-	FlushEvery time.Duration // of the sink
-	RowsEvery  time.Duration // of the detector
+	FlushEvery time.Duration   // of the sink
+	RowsEvery  time.Duration   // of the detector
+	Notify     *webhook.Config // nil: no webhook, then the role notify does nothing
+	AcceptGaps bool            // go on where records were deleted before they were read, and note it
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -56,6 +62,9 @@ type pipeline struct {
 	ingest *ingest.Metrics
 	detect *shell.Metrics
 	sink   *sink.Sink
+	lanes  *lanes.Metrics
+	notify *webhook.Notifier // nil: no webhook
+	raw    *rawCopy          // nil while the role is off
 
 	mu sync.Mutex
 	up map[string]error // role -> nil while it runs, else why it does not
@@ -65,7 +74,7 @@ type pipeline struct {
 func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p := &pipeline{o: o, registry: prometheus.NewRegistry(), up: map[string]error{}}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p.ingest, p.detect = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry)
+	p.ingest, p.detect, p.lanes = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry), lanes.NewMetrics(p.registry)
 	var err error
 	if p.kafka, err = kgo.NewClient(o.Kafka...); err != nil {
 		return nil, err
@@ -74,10 +83,16 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		return nil, err
 	}
 	p.sink, err = sink.New(sink.Config{
-		Kafka: o.Kafka, ClickHouse: p.rows, FlushRows: o.FlushRows, FlushInterval: o.FlushEvery,
+		Kafka: o.Kafka, ClickHouse: p.rows, FlushRows: o.FlushRows, FlushInterval: o.FlushEvery, AcceptGaps: o.AcceptGaps,
 		Log: o.Log.With("role", "sink"), Metrics: p.registry,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if p.notify, err = newNotifier(o, p.registry); err != nil {
+		return nil, err
+	}
+	if p.raw, err = p.newRawCopy(); err != nil {
 		return nil, err
 	}
 	p.ticker, err = ingest.NewTicker(ingest.TickerConfig{
@@ -92,11 +107,15 @@ func (p *pipeline) Close() {
 	p.ticker.Close()
 	p.kafka.Close()
 	p.rows.Close() //nolint:errcheck // nothing is under way
+	p.raw.close()
 }
 
 // Prepare waits for Kafka and ClickHouse and makes what is missing there:
 // topics, the default policy, and, where asked, the tables.
 func (p *pipeline) Prepare(ctx context.Context) error {
+	if slices.Equal(p.o.Roles, []string{rawRole}) && !p.o.Migrate {
+		return nil // a login that may read the raw topics and insert into one table is enough
+	}
 	if err := p.retry(ctx, "Kafka", kafkaRemedy, func() error {
 		if err := p.kafka.Ping(ctx); err != nil {
 			return err
@@ -104,27 +123,27 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 		if err := ensureTopics(ctx, p.kafka, p.o.Topics); err != nil {
 			return err
 		}
-		return applyDefaultPolicy(ctx, p.o.Kafka, p.o.Topics.Partitions)
+		return applyPolicyInForce(ctx, p.o.Kafka, p.o.Topics.Partitions)
 	}); err != nil {
 		return err
 	}
-	if !p.runs("detect") && !p.runs("sink") {
+	if !p.runs("detect") && !p.runs("sink") && !(p.o.Migrate && p.runs(rawRole)) {
 		return nil
 	}
 	return p.retry(ctx, "ClickHouse", clickHouseRemedy, func() error {
 		if !p.o.Migrate {
 			return sink.Verify(ctx, p.rows)
 		}
-		return migrate(ctx, p.o.ClickHouse, p.o.Cluster, p.rows)
+		return migrate(ctx, p.o, p.rows)
 	})
 }
 
 // migrate creates the database and its tables.
-func migrate(ctx context.Context, o sink.Options, cluster string, conn driver.Conn) error {
-	if err := sink.EnsureDatabase(ctx, o, cluster); err != nil {
+func migrate(ctx context.Context, o pipelineOptions, conn driver.Conn) error {
+	if err := sink.EnsureDatabase(ctx, o.ClickHouse, o.Cluster); err != nil {
 		return err
 	}
-	_, err := sink.Migrate(ctx, conn, sink.MigrateOptions{Cluster: cluster, Now: time.Now()})
+	_, err := sink.Migrate(ctx, conn, sink.MigrateOptions{Cluster: o.Cluster, RawDays: o.Raw.Days, Now: time.Now()})
 	return err
 }
 
@@ -191,6 +210,10 @@ func (p *pipeline) Run(ctx context.Context) error {
 	}
 	if p.runs("sink") {
 		start("sink", p.sink.Run)
+		start("lanes", p.runLanes)
+	}
+	if p.raw != nil {
+		start(rawRole, p.raw.Run)
 	}
 	if p.runs("detect") {
 		start("detect", p.runDetect)
@@ -200,6 +223,9 @@ func (p *pipeline) Run(ctx context.Context) error {
 		if p.o.TickEvery > 0 {
 			start("ticker", p.ticker.Run)
 		}
+	}
+	if p.runs("notify") && p.notify != nil {
+		start("notify", p.notify.Run)
 	}
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
@@ -287,10 +313,20 @@ func (p *pipeline) runIngest(ctx context.Context) error {
 func (p *pipeline) runDetect(ctx context.Context) error {
 	s, err := shell.New(shell.Config{
 		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.RowsEvery,
-		Rows: sink.NewRows(p.rows), Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
+		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), AcceptGaps: p.o.AcceptGaps, Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
 	})
 	if err != nil {
 		return err
 	}
 	return s.Run(ctx)
+}
+
+// newNotifier returns nil where no webhook is configured.
+func newNotifier(o pipelineOptions, registry *prometheus.Registry) (*webhook.Notifier, error) {
+	if o.Notify == nil {
+		return nil, nil
+	}
+	c := *o.Notify
+	c.Kafka, c.Metrics, c.Now = o.Kafka, webhook.NewMetrics(registry), time.Now
+	return webhook.New(c)
 }

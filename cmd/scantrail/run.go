@@ -32,12 +32,14 @@ type runFlags struct {
 	data     string
 	kafka    int
 	http     string
+
+	acceptGaps bool
 }
 
 func newRunCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run [-c scantrail.yaml] [--role all|ingest,detect,sink] [--embedded --data DIR]",
+		Use:   "run [-c scantrail.yaml] [--role all|ingest,detect,sink,notify,raw] [--embedded --data DIR]",
 		Short: "Run the service",
 		Long: `Run the service against the brokers and the ClickHouse of a configuration file,
 or, with --embedded, with both inside this process and their data under --data.
@@ -46,6 +48,9 @@ An embedded service survives kill -9 and loses nothing; it listens for carriers 
 
 Carriers write raw scans, as they are, to scans.raw.<carrier>; shops write order
 facts to orders. Alerts appear on parcel.alerts and in the table alerts.
+
+The role raw copies raw records into the table raw_records, for a few days. It is
+off, and no part of all, unless the configuration says raw.enabled: true.
 
 Ctrl-C flushes, commits and leaves the groups; a second one exits at once.`,
 		Example: `  scantrail check -c scantrail.yaml && scantrail migrate -c scantrail.yaml
@@ -57,6 +62,7 @@ Ctrl-C flushes, commits and leaves the groups; a second one exits at once.`,
 	}
 	cmd.Flags().StringVarP(&f.config, "config", "c", "", "configuration file; without it the defaults")
 	cmd.Flags().StringVar(&f.roles, "role", "all", "roles of this process, separated by commas")
+	cmd.Flags().BoolVar(&f.acceptGaps, "accept-gaps", false, "go on where Kafka deleted records before they were read; each range is noted in data_gaps")
 	cmd.Flags().BoolVar(&f.embedded, "embedded", false, "run Kafka and ClickHouse inside this process")
 	cmd.Flags().StringVar(&f.data, "data", "", "directory of the embedded servers' data")
 	cmd.Flags().IntVar(&f.kafka, "kafka-port", embeddedKafkaPort, "port of the embedded Kafka on 127.0.0.1")
@@ -74,6 +80,7 @@ func run(ctx context.Context, f runFlags) error {
 	}
 	log := newLogger(cfg.Log)
 	o, err := runOptions(cfg, f.roles, log)
+	o.AcceptGaps = f.acceptGaps
 	if err != nil {
 		return err
 	}
@@ -129,7 +136,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 	if err != nil {
 		return o, err
 	}
-	chosen, err := parseRoles(roles)
+	chosen, err := parseRoles(roles, cfg.Raw.Enabled)
 	if err != nil {
 		return o, err
 	}
@@ -137,9 +144,19 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 	if err != nil {
 		return o, err
 	}
+	notify, err := cfg.Notify.options(log)
+	if err != nil {
+		return o, err
+	}
+	if notify == nil {
+		if roles != "all" && slices.Contains(chosen, "notify") {
+			return o, fmt.Errorf("--role notify: no webhook is configured: name one in notify.webhooks, or leave the role out")
+		}
+		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r string) bool { return r == "notify" })
+	}
 	limits := carriers.Limits{Bytes: int(cfg.Ingest.MaxRecordBytes)}
 	return pipelineOptions{
-		Kafka: kafka, ClickHouse: sinkOptions(cfg), Cluster: cfg.ClickHouse.Cluster, Roles: chosen, Carriers: registry, Limits: limits,
+		Kafka: kafka, ClickHouse: sinkOptions(cfg), Raw: rawCopyOptions(cfg), Cluster: cfg.ClickHouse.Cluster, Roles: chosen, Carriers: registry, Limits: limits,
 		Topics: topicOptions{
 			Partitions: int32(cfg.Kafka.Topics.Partitions), Replication: int16(cfg.Kafka.Topics.ReplicationFactor),
 			Retention: cfg.Kafka.Topics.EventsRetention, Create: cfg.Kafka.Topics.Create,
@@ -147,7 +164,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 		Generation: uint16(cfg.Detector.Generation), Snapshot: cfg.Detector.SnapshotInterval,
 		TickEvery: cfg.Ingest.TickInterval, StallAfter: cfg.Ingest.StallAfter,
 		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval, RowsEvery: cfg.Detector.FlushInterval,
-		Now: time.Now, Log: log,
+		Notify: notify, Now: time.Now, Log: log,
 	}, nil
 }
 
@@ -163,14 +180,33 @@ func sinkOptions(cfg *Config) sink.Options {
 	return o
 }
 
-func parseRoles(s string) ([]string, error) {
+// rawCopyOptions are those of the raw copy; zero while it is off.
+func rawCopyOptions(cfg *Config) rawOptions {
+	if !cfg.Raw.Enabled {
+		return rawOptions{}
+	}
+	o := sinkOptions(cfg)
+	o.User, o.Password, o.MaxConns = cfg.Raw.ClickHouse.User, cfg.Raw.ClickHouse.Password.Reveal(), 2
+	return rawOptions{ClickHouse: o, Days: cfg.Raw.Days, ValueBytes: int(cfg.Raw.MaxValueBytes), FlushEvery: rawFlushInterval}
+}
+
+// parseRoles reads --role. Raw records are copied only where the configuration
+// says so, whatever the command line asks for.
+func parseRoles(s string, raw bool) ([]string, error) {
+	known := roleNames
+	if raw {
+		known = append(roleNames[:len(roleNames):len(roleNames)], rawRole)
+	}
 	if s == "all" {
-		return roleNames, nil
+		return known, nil
 	}
 	var chosen []string
 	for _, r := range strings.Split(s, ",") {
-		if !slices.Contains(roleNames, r) {
-			return nil, fmt.Errorf("--role: %q is no role: want all, or some of %s", r, strings.Join(roleNames, ","))
+		if r == rawRole && !raw {
+			return nil, fmt.Errorf("--role: raw is off: set raw.enabled: true in the configuration to copy raw records, which hold personal data")
+		}
+		if !slices.Contains(known, r) {
+			return nil, fmt.Errorf("--role: %q is no role: want all, or some of %s", r, strings.Join(append(roleNames[:len(roleNames):len(roleNames)], rawRole), ","))
 		}
 		if !slices.Contains(chosen, r) {
 			chosen = append(chosen, r)
@@ -228,7 +264,7 @@ func newMigrateCommand() *cobra.Command {
 			if err := sink.EnsureDatabase(cmd.Context(), sinkOptions(cfg), cfg.ClickHouse.Cluster); err != nil {
 				return err
 			}
-			applied, err := sink.Migrate(cmd.Context(), conn, sink.MigrateOptions{Cluster: cfg.ClickHouse.Cluster, Now: time.Now()})
+			applied, err := sink.Migrate(cmd.Context(), conn, sink.MigrateOptions{Cluster: cfg.ClickHouse.Cluster, RawDays: rawCopyOptions(cfg).Days, Now: time.Now()})
 			for _, name := range applied {
 				fmt.Fprintln(cmd.OutOrStdout(), "applied", name)
 			}

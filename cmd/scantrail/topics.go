@@ -71,6 +71,7 @@ func ownTopics(o topicOptions) []ownTopic {
 	return []ownTopic{
 		{schemas.EventsTopic, o.Partitions, true, log},
 		{schemas.SnapshotsTopic, o.Partitions, true, keep},
+		{schemas.PolicyTopic, 1, false, keep},
 		{schemas.AlertsTopic, o.Partitions, false, retention(o, 90*24*time.Hour)},
 		{schemas.StatusTopic, o.Partitions, false, retention(o, 90*24*time.Hour)},
 		{schemas.DeadLettersTopic, 3, false, dead},
@@ -86,24 +87,3 @@ func retention(o topicOptions, d time.Duration) map[string]*string {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-// applyDefaultPolicy writes the built-in policy into every partition, as number
-// 1: where any policy was applied before, the detector ignores it. Nothing is
-// evaluated before the first policy.
-func applyDefaultPolicy(ctx context.Context, kafka []kgo.Opt, partitions int32) error {
-	client, err := kgo.NewClient(append(kafka[:len(kafka):len(kafka)], kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	var enc schemas.Encoder
-	value := enc.Append(nil, &schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: 1, Policy: schemas.DefaultPolicy()}})
-	records := make([]*kgo.Record, partitions)
-	for p := range records {
-		records[p] = &kgo.Record{Topic: schemas.EventsTopic, Partition: int32(p), Value: value}
-	}
-	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("writing the default policy to %s: %w", schemas.EventsTopic, err)
-	}
-	return nil
-}
