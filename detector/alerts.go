@@ -227,7 +227,7 @@ func (m *Machine) publish(e *entity, k *known, lives []life, out *Output) {
 		ChangedAt: millis(m.nowOf(e)), Backfill: k.backfill,
 	}
 	if r := m.policies[e.policy]; r != nil {
-		a.Policy = r.policy.Name
+		a.Policy = r.policy.Name // of the last life
 	}
 	var o summary
 	when := occasion{order: e.is(entityOrder)}

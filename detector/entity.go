@@ -244,10 +244,16 @@ func (m *Machine) news(i uint32, e *entity) {
 // may still be on their way from another partition, the time up to which all have
 // arrived.
 func (m *Machine) nowOf(e *entity) uint32 {
-	if e.orders == 0 && !e.is(entityMore) || m.forwarded == 0 {
+	if m.forwarded == 0 || e.orders == 0 && !m.linked(e) {
 		return m.now()
 	}
 	return min(m.now(), m.forwarded)
+}
+
+// linked reports whether e has other numbers. Their count stands behind the size
+// of the section and the product.
+func (m *Machine) linked(e *entity) bool {
+	return e.is(entityMore) && m.blobs.block(e.blob)[int(e.number)+4] != 0
 }
 
 func (m *Machine) setPolicy(e *entity, policy uint8) {

@@ -141,7 +141,7 @@ func (v *verdict) evaluate(l *life, r *rules, now uint32) {
 	if len(l.main) > 0 {
 		v.orderRules(l, r, now)
 	}
-	if l.last && r.number.On {
+	if r.number.On && (l.last || l.badNumber) {
 		v.numberRules(l, r)
 	}
 	v.first = v.began.sec

@@ -35,30 +35,31 @@ func (m *Machine) judge(i uint32, e *entity, out *Output) {
 }
 
 // evaluateLives leaves in the verdict what the last life says, with the alerts
-// and the next deadline of all.
+// and the next deadline of all. Each life is judged by its own policy: one of
+// those in force, or, after the end of the last, of the document that it ended
+// under.
 func (m *Machine) evaluateLives(e *entity, lives []life) {
-	last := &lives[len(lives)-1]
-	policy := m.policyOf(e, last)
-	m.evaluateUnder(policy, lives, m.nowOf(e))
-	if !m.verdict.ended && m.policies[policy].set != m.inForce { // its trail goes on
-		policy = m.choose(m.inForce, e, last)
-		m.evaluateUnder(policy, lives, m.nowOf(e))
+	set := m.documentOf(e)
+	policy := m.evaluateUnder(set, e, lives)
+	if !m.verdict.ended && set != m.inForce { // its trail goes on
+		policy = m.evaluateUnder(m.inForce, e, lives)
 	}
 	m.setPolicy(e, policy)
 }
 
-func (m *Machine) evaluateUnder(policy uint8, lives []life, now uint32) {
-	v := &m.verdict
+func (m *Machine) evaluateUnder(set *ruleSet, e *entity, lives []life) (policy uint8) {
+	v, now := &m.verdict, m.nowOf(e)
 	m.older = m.older[:0]
 	deadline := uint32(0)
 	n := len(lives) - 1
 	for i := range lives[:n] {
-		v.evaluate(&lives[i], m.policies[policy], now)
+		v.evaluate(&lives[i], m.policies[m.choose(set, e, &lives[i])], now)
 		m.older = append(m.older, v.wanted...)
 		if v.deadline != 0 && (deadline == 0 || v.deadline < deadline) {
 			deadline = v.deadline
 		}
 	}
+	policy = m.choose(set, e, &lives[n])
 	v.evaluate(&lives[n], m.policies[policy], now)
 	if n > 0 {
 		v.wanted = mergeWanted(v.wanted, m.older)
@@ -66,6 +67,7 @@ func (m *Machine) evaluateUnder(policy uint8, lives []life, now uint32) {
 	if deadline != 0 {
 		v.wake(deadline)
 	}
+	return policy
 }
 
 // mergeWanted puts alerts of several lives in order. Should two lives call for

@@ -198,7 +198,7 @@ func TestStatusMismatch(t *testing.T) {
 func TestNumberRules(t *testing.T) {
 	runCases(t, longGap+"number_invalid: {on: true, reused_within: 4320h, before_order: 24h}", []ruleCase{
 		{"check", "bad\nscan 1h info num=2\nscan 2h accepted", "3h", "number_invalid:check open 1h#2"},
-		{"check of the last life only", "older\nbad\nscan 1h info", "3h", ""},
+		{"check stays with the last life that has scans", "older\nbad\nscan 1h info", "3h", "number_invalid:check open 1h"},
 		{"reused", "order 0h label_created\norder 4320h label_created id=B num=1", "4400h", "number_invalid:reused open 4320h#1"},
 		{"long ago", "order 0h label_created\norder 4320h0m1s label_created id=B", "4400h", ""},
 		{"by the label, not by what came before", "order 0h created\norder 5h label_created\norder 1h created id=B num=3\norder 2h label_created id=B num=1", "9h", "number_invalid:reused open 5h"},

@@ -80,16 +80,16 @@ func (m *Machine) freePolicy() uint8 {
 	return free(true)
 }
 
-// policyOf returns the index of the policy that judges a parcel of this life: one
-// of those in force, or, after its end, one of the document that it ended under.
-func (m *Machine) policyOf(e *entity, l *life) uint8 {
-	set := m.inForce
+// documentOf returns the policies that e is judged by: those in force, or, after
+// its end, those of then.
+func (m *Machine) documentOf(e *entity) *ruleSet {
 	if e.is(entityEnded) && e.policy != 0 {
-		set = m.policies[e.policy].set
+		return m.policies[e.policy].set
 	}
-	return m.choose(set, e, l)
+	return m.inForce
 }
 
+// choose returns the index of the policy of a document that judges a life of e.
 func (m *Machine) choose(set *ruleSet, e *entity, l *life) uint8 {
 	if len(set.list) == 1 {
 		return m.slotOf(set.list[0])

@@ -143,9 +143,9 @@ func (m *Machine) parcelRows(e *entity, dst []schemas.ParcelRow) []schemas.Parce
 // parcelRow fills in the row of one life, under the policy and at the clock of
 // e's version.
 func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
-	r := m.policies[e.policy]
-	if r == nil { // before the first policy
-		r = noRules
+	r := noRules // before the first policy
+	if e.policy != 0 {
+		r = m.policies[m.choose(m.policies[e.policy].set, e, l)]
 	}
 	v := &m.verdict
 	v.evaluate(l, r, e.updated)
