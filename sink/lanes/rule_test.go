@@ -1,0 +1,176 @@
+package lanes
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"scantrail/schemas"
+)
+
+func defaults() *rules { return &rules{DefaultThresholds(), 1, 1000} }
+
+var here = place{"CN", "US", "linehaul"}
+
+func TestThresholds(t *testing.T) {
+	r := defaults()
+	none := schemas.Alert{}
+	open := r.opened(here, count{open: 100, stalled: 30}, at(0))
+	escalated := r.opened(here, count{open: 100, stalled: 60}, at(0))
+	for _, c := range []struct {
+		before        schemas.Alert
+		stalled, open uint64
+		want          string
+	}{
+		{none, 0, 0, ""},
+		{none, 19, 19, ""},
+		{none, 20, 20, "escalated 2"},
+		{none, 20, 66, "open 1"},
+		{none, 20, 67, ""},
+		{none, 3, 10, ""},
+		{none, 29, 100, ""},
+		{none, 30, 100, "open 1"},
+		{none, 599, 1000, "open 1"},
+		{none, 600, 1000, "escalated 2"},
+		{open, 600, 1000, "escalated 2"},
+		{open, 599, 1000, ""},
+		{open, 19, 90, ""},
+		{open, 10, 50, ""},
+		{open, 10, 51, "resolved 1"},
+		{open, 9, 9, "resolved 1"},
+		{open, 0, 0, "resolved 1"},
+		{open, 20, 100, ""},
+		{open, 19, 100, "resolved 1"},
+		{escalated, 100, 100, ""},
+		{escalated, 10, 50, ""},
+		{escalated, 9, 10, "resolved 2"},
+	} {
+		var incidents []schemas.Alert
+		if c.before != none {
+			incidents = append(incidents, c.before)
+		}
+		got := ""
+		out, _ := r.transitions(at(5), map[place]count{here: {open: c.open, stalled: c.stalled}}, true, incidents)
+		for _, a := range out {
+			got = fmt.Sprintf("%s %d", a.Status, a.Level)
+			if c.before != none && (a.AlertID != c.before.AlertID || a.Version <= c.before.Version || a.OpenedAt != at(0) || a.ChangedAt != at(5)) {
+				t.Errorf("%d of %d: %+v does not go on with %+v", c.stalled, c.open, a, c.before)
+			}
+		}
+		if got != c.want || len(out) > 1 {
+			t.Errorf("%q, then %d of %d: %q, want %q", c.before.Status, c.stalled, c.open, got, c.want)
+		}
+	}
+}
+
+// A place that is not among the counts is over, unless not all of them are known.
+// At one slot an incident changes once.
+func TestWhatEndsAnIncident(t *testing.T) {
+	r := defaults()
+	open := []schemas.Alert{r.opened(here, count{open: 100, stalled: 30}, at(5))}
+	for _, c := range []struct {
+		slot     int64
+		complete bool
+		want     int
+	}{{at(10), true, 1}, {at(10), false, 0}, {at(5), true, 0}, {at(0), true, 0}} {
+		if out, _ := r.transitions(c.slot, nil, c.complete, open); len(out) != c.want {
+			t.Errorf("%+v: %d transitions", c, len(out))
+		}
+	}
+}
+
+// Where two processes began one incident each, the older one counts.
+func TestOfTwoIncidentsTheOlderCounts(t *testing.T) {
+	r := defaults()
+	c := count{open: 100, stalled: 50, carrier: "cainiao"}
+	older, younger := r.opened(here, c, at(0)), r.opened(here, c, at(5))
+	for _, open := range [][]schemas.Alert{{older, younger}, {younger, older}} {
+		out, _ := r.transitions(at(10), map[place]count{here: c}, true, open)
+		if len(out) != 1 || out[0].AlertID != younger.AlertID || out[0].Status != schemas.AlertWithdrawn || out[0].EndedAt != 0 || out[0].Version <= younger.Version {
+			t.Errorf("transitions are %+v, want the younger one withdrawn", out)
+		}
+	}
+}
+
+// However many lanes there are, only so many incidents are open: those that are
+// go on, and the worst of the others get what room is left.
+func TestIncidentsAreBounded(t *testing.T) {
+	r := defaults()
+	r.maxOpen = 10
+	counts := map[place]count{}
+	for i := range 676 {
+		p := place{string([]byte{'A' + byte(i/26), 'A' + byte(i%26)}), "US", "origin"}
+		counts[p] = count{open: 1000, stalled: uint64(300 + i%26)}
+	}
+	out, dropped := r.transitions(at(0), counts, true, nil)
+	if len(out) != 10 || dropped != 666 {
+		t.Fatalf("%d begin, %d do not, want 10 and 666", len(out), dropped)
+	}
+	for i, a := range out {
+		if a.Origin != string([]byte{'A' + byte(i), 'Z'}) {
+			t.Errorf("%s begins, want the lanes with most stalled parcels, by name", a.Origin)
+		}
+	}
+	delete(counts, placeOf(&out[0]))
+	next, dropped := r.transitions(at(5), counts, true, out)
+	if len(next) != 1 || next[0].Status != schemas.AlertResolved || dropped != 666 {
+		t.Errorf("%d transitions, %d without room, want one that is resolved", len(next), dropped)
+	}
+}
+
+// The version rises with the clock, whatever generation a process has, and tells
+// two contents apart.
+func TestVersion(t *testing.T) {
+	r := defaults()
+	r.generation = 3
+	first := r.opened(here, count{open: 100, stalled: 30}, at(0))
+	if g, clock := first.Version>>52, int64(first.Version>>20&(1<<32-1)); g != 3 || clock != at(0)/1000 {
+		t.Errorf("version of generation %d, clock %d", g, clock)
+	}
+	if same := r.opened(here, count{open: 101, stalled: 31}, at(0)); same != first {
+		t.Errorf("%+v and %+v say the same and differ", first, same)
+	}
+	if other := r.opened(here, count{open: 100, stalled: 30, carrier: "cainiao"}, at(0)); other.Version == first.Version || other.AlertID != first.AlertID {
+		t.Errorf("%+v and %+v differ in the carrier alone", first, other)
+	}
+	r.generation = 1
+	if next := r.change(first, at(5), schemas.AlertResolved); next.Version <= first.Version || next.Version>>52 != 3 {
+		t.Errorf("version %x after %x", next.Version, first.Version)
+	}
+	if end := time.Date(2106, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(); r.change(first, end, schemas.AlertResolved).Version>>20&(1<<32-1) != uint64(end/1000) {
+		t.Error("the clock does not fit into the version")
+	}
+	if got := seconds(math.MaxInt64); got != math.MaxUint32 {
+		t.Errorf("a silence of %d s", got)
+	}
+}
+
+// What was published here counts before ClickHouse shows it, and not after it
+// shows something newer.
+func TestMerge(t *testing.T) {
+	r := defaults()
+	open := r.opened(here, count{open: 100, stalled: 30}, at(0))
+	ended := r.change(open, at(10), schemas.AlertResolved)
+	for _, c := range []struct {
+		name        string
+		sent, shown []schemas.Alert
+		slot        int64
+		want, kept  int // open incidents, and those still held against ClickHouse
+	}{
+		{"not written yet", []schemas.Alert{open}, nil, at(5), 1, 1},
+		{"written", []schemas.Alert{open}, []schemas.Alert{open}, at(5), 1, 0},
+		{"its end is not written yet", []schemas.Alert{ended}, []schemas.Alert{open}, at(15), 0, 1},
+		{"somebody else ended it", []schemas.Alert{open}, []schemas.Alert{ended}, at(15), 0, 0},
+		{"another's", nil, []schemas.Alert{open}, at(5), 1, 0},
+		{"never written", []schemas.Alert{open}, nil, at(61), 0, 0},
+	} {
+		w := &Watch{sent: map[schemas.ID]schemas.Alert{}}
+		for _, a := range c.sent {
+			w.sent[a.AlertID] = a
+		}
+		if got := w.merge(c.shown, c.slot); len(got) != c.want || len(w.sent) != c.kept {
+			t.Errorf("%s: %d open, %d kept, want %d and %d", c.name, len(got), len(w.sent), c.want, c.kept)
+		}
+	}
+}
