@@ -97,6 +97,20 @@ func NewMachine(partition int32, generation uint16) *Machine {
 // tick.
 func (m *Machine) Clock() int64 { return m.clock }
 
+// Bytes returns about how much memory the state needs.
+func (m *Machine) Bytes() int64 {
+	n := int64(m.entities.live())*int64(sizeOf(entity{})) + int64(len(m.entities.slots))*5 + m.blobs.inUse + m.gone.bytes() +
+		int64(len(m.leaving))*int64(sizeOf(leaver{}))
+	for _, q := range m.asks.list {
+		if q != nil {
+			for _, r := range q.held {
+				n += int64(len(r)) + 24
+			}
+		}
+	}
+	return n
+}
+
 // Forwarded returns the time up to which all that other partitions forwarded has
 // come, in Unix milliseconds, 0 when no tick stated it.
 func (m *Machine) Forwarded() int64 { return millis(m.forwarded) }

@@ -85,7 +85,8 @@ type IngestConfig struct {
 type DetectorConfig struct {
 	SnapshotInterval time.Duration `yaml:"snapshot_interval"` // bounds what a new owner replays
 	FlushInterval    time.Duration `yaml:"flush_interval"`
-	Generation       int           `yaml:"generation"` // raised when facts change their meaning: new tables
+	Generation       int           `yaml:"generation"`   // raised when facts change their meaning: new tables
+	MemoryLimit      Size          `yaml:"memory_limit"` // of the state: then reading rests until some of it has left; 0: none
 }
 
 // SinkConfig bounds one insert into ClickHouse, by rows and by age.
@@ -142,7 +143,7 @@ func DefaultConfig() *Config {
 		Ingest: IngestConfig{
 			MaxRecordBytes: 1 << 20, TickInterval: 5 * time.Second, StallAfter: 15 * time.Minute,
 		},
-		Detector: DetectorConfig{SnapshotInterval: time.Minute, FlushInterval: time.Second, Generation: 1},
+		Detector: DetectorConfig{SnapshotInterval: time.Minute, FlushInterval: time.Second, Generation: 1, MemoryLimit: 8 << 30},
 		Sink:     SinkConfig{FlushRows: 100_000, FlushInterval: time.Second},
 		Notify:   NotifyConfig{HoldLimit: 24 * time.Hour, IncidentLimit: 7 * 24 * time.Hour, GiveUpAfter: 24 * time.Hour},
 		Raw: RawConfig{Days: sink.DefaultRawDays, MaxValueBytes: sink.DefaultRawValueBytes,

@@ -45,6 +45,7 @@ type pipelineOptions struct {
 	FlushEvery time.Duration   // of the sink
 	RowsEvery  time.Duration   // of the detector
 	Notify     *webhook.Config // nil: no webhook, then the role notify does nothing
+	StateLimit int64           // bytes of the detector's state; 0: none
 	AcceptGaps bool            // go on where records were deleted before they were read, and note it
 	Now        func() time.Time
 	Log        *slog.Logger
@@ -313,7 +314,7 @@ func (p *pipeline) runIngest(ctx context.Context) error {
 func (p *pipeline) runDetect(ctx context.Context) error {
 	s, err := shell.New(shell.Config{
 		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.RowsEvery,
-		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), AcceptGaps: p.o.AcceptGaps, Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
+		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), AcceptGaps: p.o.AcceptGaps, MemoryLimit: p.o.StateLimit, Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
 	})
 	if err != nil {
 		return err

@@ -164,7 +164,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 		Generation: uint16(cfg.Detector.Generation), Snapshot: cfg.Detector.SnapshotInterval,
 		TickEvery: cfg.Ingest.TickInterval, StallAfter: cfg.Ingest.StallAfter,
 		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval, RowsEvery: cfg.Detector.FlushInterval,
-		Notify: notify, Now: time.Now, Log: log,
+		StateLimit: int64(cfg.Detector.MemoryLimit), Notify: notify, Now: time.Now, Log: log,
 	}, nil
 }
 

@@ -17,6 +17,8 @@ type Metrics struct {
 	Alerts          *prometheus.CounterVec // transitions by rule and status
 	RowsPending     prometheus.Gauge
 	Asks            prometheus.Gauge
+	StateBytes      prometheus.Gauge
+	Resting         prometheus.Gauge
 	Open            prometheus.Gauge
 	Parcels         prometheus.Gauge
 	Clock           prometheus.Gauge // Unix seconds, of the partition that is furthest behind
@@ -43,6 +45,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Quarantined:   counter("quarantined_total", "Parcels quarantined for having more than 256 facts."),
 		RefusedTicks:  counter("refused_ticks_total", "Ticks refused for running ahead of the broker's clock."),
 		RowsPending:   gauge("rows_pending", "Rows being written to ClickHouse; 0 when nothing is dirty."),
+		Resting:       gauge("reading_rests", "1 while the state is at its limit and reading rests."),
+		StateBytes:    gauge("state_bytes", "Memory that the state of the owned partitions takes, about."),
 		Asks:          gauge("asks_open", "Parcels and orders that wait for what the archive holds of them."),
 		Open:          gauge("parcels_open", "Parcels whose trail has not ended, in the owned partitions."),
 		Parcels:       gauge("parcels", "Parcels held in memory, in the owned partitions."),

@@ -55,6 +55,7 @@ type Config struct {
 	FlushInterval    time.Duration // between two writes of rows, and two commits
 	Rows             RowWriter     // of the writing goroutine alone
 	Archive          RowWriter     // another one, for look-ups and gaps
+	MemoryLimit      int64         // bytes of state at which reading rests until some has left; 0: none
 	AcceptGaps       bool          // go on where the log after the last snapshot is gone, and note it
 	Log              *slog.Logger
 	Metrics          *Metrics
@@ -77,6 +78,7 @@ type Shell struct {
 	out     detector.Output
 	encoder schemas.Encoder
 	asks    []detector.Ask
+	resting bool            // reading rests: the state is at its limit
 	sending context.Context // of what is produced; outlives Run's by shutdownTime
 }
 
@@ -157,6 +159,7 @@ func (s *Shell) Run(ctx context.Context) error {
 		s.observe()
 		if now := time.Now(); !now.Before(nextFlush) {
 			nextFlush = now.Add(s.cfg.FlushInterval)
+			s.keepLimit()
 			if err := s.flush(ctx, now); err != nil && ctx.Err() == nil {
 				return err
 			}
@@ -164,6 +167,30 @@ func (s *Shell) Run(ctx context.Context) error {
 		s.client.AllowRebalance()
 	}
 	return s.stop(ctx)
+}
+
+// keepLimit has reading rest while the state is larger than it may be: what
+// cannot leave because ClickHouse is away, above all. Everything else goes on.
+func (s *Shell) keepLimit() {
+	size := int64(0)
+	for _, p := range s.owned() {
+		size += p.machine.Bytes()
+	}
+	s.cfg.Metrics.StateBytes.Set(float64(size))
+	switch limit := s.cfg.MemoryLimit; {
+	case limit == 0:
+	case size > limit && !s.resting:
+		s.resting = true
+		s.cfg.Metrics.Resting.Set(1)
+		s.client.PauseFetchTopics(schemas.EventsTopic)
+		s.cfg.Log.Error("the detector's state is at its limit; reading rests until some of it has left",
+			"bytes", size, "limit", limit, "remedy", "bring ClickHouse back, raise detector.memory_limit, or add a process")
+	case s.resting && size < limit/10*9:
+		s.resting = false
+		s.cfg.Metrics.Resting.Set(0)
+		s.client.ResumeFetchTopics(schemas.EventsTopic)
+		s.cfg.Log.Info("reading goes on")
+	}
 }
 
 // stop writes the last rows and snapshots within shutdownTime: they spare the

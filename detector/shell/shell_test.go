@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -157,13 +158,17 @@ func (m *memoryRows) get() (parcels, refused int) {
 }
 
 // run starts a shell and returns a function that stops it and waits.
-func (b *bench) run(rows RowWriter) (stop func()) { return b.runWith(rows, false) }
+func (b *bench) run(rows RowWriter) (stop func()) { return b.runWith(Config{Rows: rows}) }
 
-func (b *bench) runWith(rows RowWriter, acceptGaps bool) (stop func()) {
+// runWith is run with more of a Config than the rows.
+func (b *bench) runWith(cfg Config) (stop func()) {
 	b.t.Helper()
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
 	s, err := New(Config{
 		Kafka: b.kafka, Generation: 1, SnapshotInterval: 20 * time.Millisecond, FlushInterval: 10 * time.Millisecond,
-		Rows: rows, Archive: rows, AcceptGaps: acceptGaps, Log: slog.New(slog.NewTextHandler(b.t.Output(), nil)), Metrics: NewMetrics(prometheus.NewRegistry()),
+		Rows: cfg.Rows, Archive: cfg.Rows, AcceptGaps: cfg.AcceptGaps, MemoryLimit: cfg.MemoryLimit, Log: slog.New(slog.NewTextHandler(b.t.Output(), nil)), Metrics: cfg.Metrics,
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -485,11 +490,55 @@ func TestAcceptedGap(t *testing.T) {
 	if _, err := adm.DeleteRecords(t.Context(), offsets); err != nil {
 		t.Fatal(err)
 	}
-	stop := b.runWith(rows, true)
+	stop := b.runWith(Config{Rows: rows, AcceptGaps: true})
 	b.until("log applied", b.applied)
 	stop()
 	slices.SortFunc(rows.gaps, func(x, y [3]int64) int { return int(x[0] - y[0]) })
 	if want := [][3]int64{{0, 0, 4}, {1, 0, 4}, {2, 0, 4}}; !slices.Equal(rows.gaps, want) {
 		t.Errorf("gaps %v, want %v", rows.gaps, want)
 	}
+}
+
+// TestMemoryLimit: while ClickHouse is away and what is over cannot leave, the
+// state grows to its limit and no further; reading goes on when ClickHouse is back.
+func TestMemoryLimit(t *testing.T) {
+	b := newBench(t)
+	rows := &memoryRows{away: true}
+	b.policy()
+	b.ticks(0, 1)
+	scans := func(from, to int) {
+		for n := from; n < to; n++ {
+			r := deliveredScan(n, b.start)
+			b.log.Produce(t.Context(), &kgo.Record{Topic: schemas.EventsTopic, Partition: int32(n % testPartitions), Value: b.enc.Append(nil, &r)}, nil)
+		}
+		if err := b.log.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const first, all = 45_000, 90_000
+	scans(0, first)
+	b.farTicks(1, 31*24)
+	stop := b.run(rows)
+	b.until("log applied", b.applied)
+	stop()
+	scans(first, all)
+	metrics := NewMetrics(prometheus.NewRegistry())
+	stop = b.runWith(Config{Rows: rows, MemoryLimit: first * 180, Metrics: metrics})
+	defer func() { stop() }()
+	b.until("reading rests", func() bool { return testutil.ToFloat64(metrics.Resting) == 1 })
+	if b.applied() {
+		t.Error("the whole log was read beyond the limit")
+	}
+	rows.mu.Lock()
+	rows.away = false
+	rows.mu.Unlock()
+	b.until("log applied", b.applied)
+}
+
+func deliveredScan(n int, at time.Time) schemas.Record {
+	number := fmt.Sprintf("LIMIT%06d", n)
+	return schemas.Record{Kind: schemas.KindEvent, Event: schemas.Event{
+		ParcelID: schemas.ParcelID(number), FactID: schemas.Hash([]byte(number)), TrackingNumber: number, Carrier: "usps",
+		Milestone: schemas.Delivered, Physical: true, Progress: true, OccurredAt: at.UnixMilli(), ReceivedAt: at.UnixMilli(),
+	}}
 }
