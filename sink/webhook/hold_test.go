@@ -170,6 +170,11 @@ func TestFeedsStandStill(t *testing.T) {
 		t.Error("one of two feeds stands still")
 	}
 	feed(2, 8, withdrawn)
+	if !s.stale("yunexpress") {
+		t.Error("both are over, and what they missed is on its way")
+	}
+	now = now.Add(catchUp)
+	s.expire()
 	if s.stale("yunexpress") {
 		t.Error("both are over")
 	}

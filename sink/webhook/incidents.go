@@ -16,6 +16,11 @@ import (
 	"scantrail/schemas"
 )
 
+// catchUp is how long an incident goes on holding after its end: what the carrier
+// sends first when its feed is back is what happened meanwhile, and withdraws most
+// of the alerts that were held.
+const catchUp = 10 * time.Minute
+
 // maxIncidents bounds the incidents that are remembered: one for each feed.
 const maxIncidents = 10_000
 
@@ -30,7 +35,7 @@ type incidents struct {
 
 	mu    sync.RWMutex
 	feeds map[schemas.ID]feed // by alert
-	open  map[string]int      // carrier -> feeds that stand still
+	open  map[string]int      // carrier -> feeds that stand still, or have just come back
 }
 
 // feed is the last that was heard of one incident.
@@ -38,7 +43,7 @@ type feed struct {
 	carrier string
 	version uint64
 	open    bool
-	since   time.Time // when it was first written
+	since   time.Time // when it was first written, or when its end was
 }
 
 func newIncidents(limit time.Duration, now func() time.Time, log *slog.Logger, gauge prometheus.Gauge) *incidents {
@@ -95,7 +100,7 @@ func (s *incidents) expire() {
 func (s *incidents) recount() {
 	clear(s.open)
 	for _, f := range s.feeds {
-		if f.open {
+		if f.open || s.now().Sub(f.since) < catchUp {
 			s.open[f.carrier]++
 		}
 	}

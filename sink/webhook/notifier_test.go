@@ -280,7 +280,7 @@ func TestHoldSurvivesARestart(t *testing.T) {
 	stop = start(t, k.config(r))
 	k.put(0, alert(4, 1, open, other))
 	r.wait("4:1")
-	k.put(1, alert(9, 2, resolved, stale))
+	k.putRaw(1, schemas.AppendAlertJSON(nil, alert(9, 2, resolved, stale)), time.Now().Add(-catchUp))
 	r.wait("9:2", "1:1")
 	k.committed("a", 0, 5)
 	stop()
