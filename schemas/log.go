@@ -178,6 +178,10 @@ type Void struct {
 	ReceivedAt     int64
 }
 
+// DetectorVersion is the version of what this program makes of facts and policies.
+// Control records carry it: a program of an older version stops at them.
+const DetectorVersion = 1
+
 // MaxGeneration is the highest generation that a version has room for.
 const MaxGeneration = 1<<12 - 1
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,14 +12,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/goccy/go-yaml"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/detector/shell"
 	"scantrail/ingest"
+	"scantrail/sink"
+	"scantrail/sink/lanes"
+	"scantrail/sink/webhook"
 )
 
 // These tests hold the deployment files to each other and to the code without
@@ -289,6 +295,25 @@ func (d *descriptions) MustRegister(cs ...prometheus.Collector) {
 
 func (d *descriptions) Unregister(prometheus.Collector) bool { return false }
 
+// registerSinks registers the metrics of the sink and of the raw copy, which
+// connect to nothing until they run.
+func registerSinks(t *testing.T, reg prometheus.Registerer) {
+	t.Helper()
+	o := sinkOptions(DefaultConfig())
+	conn, err := sink.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	c := sink.Config{Kafka: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, ClickHouse: conn, Log: slog.New(slog.DiscardHandler), Metrics: reg}
+	if _, err := sink.New(c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sink.NewRawCopy(c, sink.RawOptions{Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAlertRulesUseMetricsThatExist(t *testing.T) {
 	var rules ruleFile
 	if err := yaml.UnmarshalWithOptions(readRepo(t, filepath.Join(repoRoot, "deploy/alerts.yml")), &rules, yaml.Strict()); err != nil {
@@ -297,6 +322,9 @@ func TestAlertRulesUseMetricsThatExist(t *testing.T) {
 	var known descriptions
 	ingest.NewMetrics(&known)
 	shell.NewMetrics(&known)
+	lanes.NewMetrics(&known)
+	webhook.NewMetrics(&known)
+	registerSinks(t, &known)
 	metric := regexp.MustCompile(`scantrail_[a-z_]+`)
 	for _, g := range rules.Groups {
 		for _, r := range g.Rules {

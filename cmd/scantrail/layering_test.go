@@ -184,7 +184,7 @@ func TestStyle(t *testing.T) {
 // checkSelector reports calls that make a library hard to test or to embed.
 func checkSelector(t *testing.T, f *sourceFile, n ast.Node, call string) {
 	t.Helper()
-	library := !f.test && !f.in("cmd")
+	library := !f.test && !f.in("cmd") && f.ast.Name.Name != "main"
 	switch {
 	case library && (strings.HasPrefix(call, "log.") && slices.Contains(imports(f), "log") || call == "os.Exit"):
 		t.Errorf("%s: %s: return an error, or use the *slog.Logger of the constructor", f.at(n), call)

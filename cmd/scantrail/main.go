@@ -23,6 +23,10 @@ func main() {
 	if !errors.Is(err, errSaid) && !errors.Is(err, errProblems) {
 		fmt.Fprintln(os.Stderr, "scantrail:", err)
 	}
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		os.Exit(coded.ExitCode())
+	}
 	os.Exit(1)
 }
 
@@ -64,9 +68,11 @@ To see it at work on this machine, with nothing else installed:
 		newRunCommand(),
 		newCheckCommand(loadMappings),
 		newMigrateCommand(),
+		newAuditCommand(),
 		newNormalizeCommand(),
 		newDetectCommand(),
 		newCarrierCommand(),
+		newPolicyCommand(),
 		newClickHouseCommand(),
 		newHealthcheckCommand(),
 	)

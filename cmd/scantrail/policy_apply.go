@@ -200,7 +200,7 @@ func (t *policyTarget) change(cmd *cobra.Command, change func(*control) (schemas
 	if resume {
 		fmt.Fprintf(out, "number %d says the same and did not reach every partition: going on\n", last.Number)
 	} else {
-		next.Number = max(last.Number+1, uint32(time.Now().Unix()))
+		next.Number, next.Detector = max(last.Number+1, uint32(time.Now().Unix())), schemas.DetectorVersion
 		t.describe(cmd, &last.Control, &next)
 	}
 	if t.dryRun {

@@ -192,7 +192,7 @@ func applyPolicyInForce(ctx context.Context, kafka []kgo.Opt, partitions int32) 
 	l.partitions = partitions
 	last, err := l.inForce(ctx)
 	if errors.Is(err, errNoControl) {
-		first := schemas.Control{Number: 1, Policy: wholePolicy(schemas.DefaultPolicy())}
+		first := schemas.Control{Number: 1, Detector: schemas.DetectorVersion, Policy: wholePolicy(schemas.DefaultPolicy())}
 		if err := l.record(ctx, &first); err != nil && !errors.Is(err, errOvertaken) { // another process starts too
 			return err
 		}

@@ -287,6 +287,8 @@ CREATE TABLE IF NOT EXISTS archive{{.OnCluster}}
 )
 ENGINE = {{engine "ReplacingMergeTree" "version"}}
 ORDER BY (entity_id, opened_at)
+TTL toDateTime(evicted_at) + INTERVAL 430 DAY
+SETTINGS index_granularity = 256 -- it is read by single keys
 COMMENT 'State of parcels and orders that the detector has evicted after their end: read back when one is heard of again.'
 ;
 

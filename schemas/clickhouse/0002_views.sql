@@ -161,7 +161,7 @@ FROM
 (
     SELECT carrier, received_at AS received, false AS dead, milestone = 'unmapped' AS unmapped,
         NOT backfill AS timely, greatest(dateDiff('second', occurred_at, received_at), 0) AS lag_secs
-    FROM scans WHERE received_at > clock - toIntervalDay(28)
+    FROM scans FINAL WHERE received_at > clock - toIntervalDay(28)
     UNION ALL
     SELECT carrier, received_at, true, false, false, 0
     FROM dead_letters FINAL WHERE received_at > clock - toIntervalDay(28)

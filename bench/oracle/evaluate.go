@@ -1,0 +1,107 @@
+package oracle
+
+import (
+	"cmp"
+	"slices"
+
+	"scantrail/schemas"
+)
+
+// Evaluate returns what Go makes of a case: every alert that is called for in
+// the end, those at risk included.
+func (c *Case) Evaluate(docs []Document) []Alert {
+	var out []Alert
+	add := func(entity string, alerts []Alert) {
+		for _, a := range alerts {
+			a.Seed, a.Entity = c.Seed, entity
+			out = append(out, a)
+		}
+	}
+	d := &docs[c.Doc]
+	for _, o := range c.allOrders() {
+		key := OrderKey(o.shop, o.id)
+		add(key, judgeOrder(d, o, c.Clocks[c.Home(key)].S))
+	}
+	c.each(func(root string, u *union, k Clock) {
+		alerts, _ := judgeParcel(d, u, k)
+		add(root, alerts)
+	})
+	return out
+}
+
+func (c *Case) allOrders() []*order {
+	facts := map[[2]string][]schemas.OrderFact{}
+	for i := range c.Orders {
+		o := &c.Orders[i]
+		facts[[2]string{o.ShopID, o.OrderID}] = append(facts[[2]string{o.ShopID, o.OrderID}], *o)
+	}
+	var all []*order
+	for key, list := range facts {
+		all = append(all, newOrder(key[0], key[1], list))
+	}
+	slices.SortFunc(all, func(a, b *order) int { return cmp.Or(cmp.Compare(a.shop, b.shop), cmp.Compare(a.id, b.id)) })
+	return all
+}
+
+// each calls f for every union that is not quarantined and of which anything is known.
+func (c *Case) each(f func(root string, u *union, k Clock)) {
+	e := entities{}
+	for i := range c.Scans {
+		e.scan(c.Scans[i].TrackingNumber, &c.Scans[i])
+	}
+	orders := c.allOrders()
+	quarantined := c.Quarantined()
+	for n, u := range c.Unions() {
+		if n != u.Root || quarantined[n] {
+			continue
+		}
+		facts := map[schemas.ID]*fact{}
+		one := union{orders: ofUnion(orders, u.Numbers), linked: len(u.Numbers) > 1}
+		for _, m := range u.Numbers {
+			for id, f := range e[m] {
+				facts[id] = f
+				one.failed = one.failed || f.invalid
+			}
+		}
+		one.facts = sorted(facts, func(id schemas.ID) bool { return slices.Contains(c.Voids, id) })
+		f(u.Root, &one, c.Clocks[c.Home(u.Root)])
+	}
+}
+
+// entities is facts by the number under which they came.
+type entities map[string]map[schemas.ID]*fact
+
+func (e entities) scan(home string, s *schemas.Event) {
+	of := e[home]
+	if of == nil {
+		of = map[schemas.ID]*fact{}
+		e[home] = of
+	}
+	f := newFact(s)
+	if known := of[f.id]; known != nil {
+		known.merge(f)
+	} else {
+		of[f.id] = &f
+	}
+}
+
+// ofUnion returns copies of the orders that name a number of a union.
+func ofUnion(all []*order, numbers []string) []*order {
+	var list []*order
+	for _, o := range all {
+		var named []string
+		for i := range o.facts {
+			for _, n := range o.facts[i].TrackingNumbers {
+				if slices.Contains(numbers, n) {
+					named = append(named, n)
+				}
+			}
+		}
+		if len(named) > 0 {
+			own := *o
+			own.number = slices.Min(named)
+			list = append(list, &own)
+		}
+	}
+	return list
+}

@@ -1,0 +1,31 @@
+package oracle
+
+// Kept returns the numbers and the order keys that may be judged by policies of
+// before, after others have come into force: parcels of which a life has ended,
+// and what has been silent so long that it was put away.
+func (c *Case) Kept() map[string]bool {
+	const silent = 127 * day
+	kept := map[string]bool{}
+	of := c.Unions()
+	c.each(func(root string, u *union, k Clock) {
+		last := int64(0)
+		for _, f := range u.facts {
+			last = max(last, f.at)
+		}
+		for _, o := range u.orders {
+			last = max(last, o.facts[len(o.facts)-1].At/1000)
+		}
+		keep := k.C >= last+silent
+		for _, l := range assign(split(u.facts), u.orders) {
+			keep = keep || l.ended
+		}
+		for _, n := range of[root].Numbers {
+			kept[n] = keep
+		}
+	})
+	for _, o := range c.allOrders() {
+		key := OrderKey(o.shop, o.id)
+		kept[key] = c.Clocks[c.Home(key)].C >= o.facts[len(o.facts)-1].At/1000+silent
+	}
+	return kept
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"hash/fnv"
+
+	"scantrail/bench/oracle"
+	"scantrail/schemas"
+)
+
+// maxStep is how far one tick moves a clock, in seconds.
+const maxStep = 600
+
+// maxRecords is more than any world causes in one partition: copies that cause
+// copies for ever end there.
+const maxRecords = 20_000
+
+// partition is one partition of parcel.events with its snapshots and owners.
+type partition struct {
+	number    int
+	log       []*schemas.Record
+	facts     int // records of the log that are no ticks
+	snapshots []snapshot
+	owners    []*owner // the last is the rightful one, the others do not know yet
+	committed int64    // clock through which copies are acknowledged, Unix seconds
+}
+
+// snapshot is what stands in parcel.snapshots of one attempt.
+type snapshot struct {
+	offset int64
+	chunks [][]byte
+	whole  bool // its manifest was written
+}
+
+func (c *cluster) home(key string) int {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	return int(h.Sum32()>>8) % len(c.parts)
+}
+
+// append adds a record to the partition of a key.
+func (c *cluster) append(key string, r *schemas.Record) { c.appendTo(c.home(key), r) }
+
+func (c *cluster) appendTo(p int, r *schemas.Record) {
+	if r.Kind != schemas.KindTick {
+		if c.parts[p].facts++; c.parts[p].facts > maxRecords {
+			c.failf("liveness: partition %d holds %d records besides ticks and still grows", p, maxRecords)
+		}
+		c.tracef("log %d:%d %s", p, len(c.parts[p].log), describe(r))
+	}
+	c.parts[p].log = append(c.parts[p].log, r)
+}
+
+// clock returns where the ticks of a log leave its clocks.
+func (p *partition) clock() (k oracle.Clock) {
+	for _, r := range p.log {
+		if r.Kind == schemas.KindTick {
+			k.Tick(&r.Tick)
+		}
+	}
+	return k
+}

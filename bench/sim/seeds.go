@@ -1,0 +1,233 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"scantrail/bench/oracle"
+	"scantrail/schemas"
+)
+
+// options say what a run does with its seeds.
+type options struct {
+	faults bool
+	strict bool
+	batch  int
+	omit   string // see omitted
+	known  int    // every so many seeds the transitions are compared too; 0: never
+}
+
+// runner runs seeds, many of them for each question to the oracle.
+type runner struct {
+	options
+	docs  []oracle.Document
+	yaml  []string
+	sql   *oracle.SQL // nil: the oracle in Go
+	cover *coverage
+
+	compared int // transitions
+}
+
+func newRunner(o options, sql *oracle.SQL) *runner {
+	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage()}
+	for i := range r.docs {
+		r.yaml = append(r.yaml, r.docs[i].ShortYAML(builtin()))
+	}
+	return r
+}
+
+// result is a seed that failed.
+type result struct {
+	seed  uint32
+	lines []string
+}
+
+func (r *runner) world(seed uint32) *world {
+	return newWorld(rand.New(rand.NewPCG(uint64(seed), 1)), len(r.docs), r.omit)
+}
+
+func (r *runner) live(seed uint32, w *world, faults bool, cover *coverage, trace *strings.Builder) (*cluster, error) {
+	return run(rand.New(rand.NewPCG(uint64(seed), 2)), w, r.yaml, faults, r.strict, cover, trace)
+}
+
+// outcome is what is kept of a seed until the oracle has answered.
+type outcome struct {
+	known    *oracle.Case // nil when lines say why the seed failed already
+	but      exempt
+	table    map[schemas.ID]schemas.Alert
+	lines    []string
+	compared int
+}
+
+// one runs a seed, and compares all that Go has to say of it.
+func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
+	c, err := r.live(seed, r.world(seed), r.faults, cover, nil)
+	if err != nil {
+		return outcome{lines: []string{err.Error()}}
+	}
+	k := c.aCase(seed)
+	if r.known > 0 && seed%uint32(r.known) == 0 && !c.switches {
+		o.lines, o.compared = c.compareKnown(&r.docs[c.w.doc], k.Quarantined())
+		o.lines = append(o.lines, c.compareRows(k.Rows(r.docs))...)
+		o.lines = append(o.lines, c.compareOrderRows(k.OrderRows())...)
+	}
+	if len(o.lines) == 0 {
+		o.known, o.table, o.but = k, c.current(), c.exempt(k)
+	}
+	return o
+}
+
+func (c *cluster) exempt(k *oracle.Case) exempt {
+	but := exempt{quarantined: k.Quarantined()}
+	if c.switches {
+		but.kept = k.Kept()
+	}
+	return but
+}
+
+// all runs a batch of seeds, each by itself, on every core.
+func (r *runner) all(first uint32, n int) []outcome {
+	outcomes := make([]outcome, n)
+	covers := make([]*coverage, runtime.GOMAXPROCS(0))
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for i := range covers {
+		covers[i] = newCoverage()
+		done.Go(func() {
+			for k := next.Add(1) - 1; k < int64(n); k = next.Add(1) - 1 {
+				outcomes[k] = r.one(first+uint32(k), covers[i])
+			}
+		})
+	}
+	done.Wait()
+	for _, c := range covers {
+		r.cover.add(c)
+	}
+	return outcomes
+}
+
+// seeds runs a batch of seeds and returns those that failed.
+func (r *runner) seeds(ctx context.Context, first uint32, n int) ([]result, error) {
+	var failed []result
+	var cases []*oracle.Case
+	outcomes := r.all(first, n)
+	for i, o := range outcomes {
+		r.compared += o.compared
+		if len(o.lines) > 0 {
+			failed = append(failed, result{first + uint32(i), o.lines})
+		} else {
+			cases = append(cases, o.known)
+		}
+	}
+	want := map[uint32][]oracle.Alert{}
+	if r.sql != nil {
+		all, err := r.sql.Converged(ctx, cases)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range all {
+			want[a.Seed] = append(want[a.Seed], a)
+		}
+	} else {
+		for _, k := range cases {
+			want[k.Seed] = k.Evaluate(r.docs)
+		}
+	}
+	for _, k := range cases {
+		if lines := compare(want[k.Seed], outcomes[k.Seed-first].table, outcomes[k.Seed-first].but); len(lines) > 0 {
+			failed = append(failed, result{k.Seed, lines})
+		}
+	}
+	slices.SortFunc(failed, func(a, b result) int { return cmp.Compare(a.seed, b.seed) })
+	return failed, nil
+}
+
+// check runs one world and compares with the oracle in Go.
+func (r *runner) check(seed uint32, w *world, faults bool, trace *strings.Builder) []string {
+	c, err := r.live(seed, w, faults, newCoverage(), trace)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	k := c.aCase(seed)
+	lines := compare(k.Evaluate(r.docs), c.current(), c.exempt(k))
+	if len(lines) == 0 && r.known > 0 && !c.switches {
+		lines, _ = c.compareKnown(&r.docs[w.doc], k.Quarantined())
+		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
+		lines = append(lines, c.compareOrderRows(k.OrderRows())...)
+	}
+	return lines
+}
+
+// shrink leaves out of a failing world what it fails without, in the same rules.
+func (r *runner) shrink(seed uint32) (w *world, faults bool, lines []string) {
+	w = r.world(seed)
+	lines = r.check(seed, w, r.faults, nil)
+	if len(lines) == 0 {
+		return w, r.faults, nil
+	}
+	fails := func(w *world, faults bool) bool {
+		got := r.check(seed, w, faults, nil)
+		return len(got) > 0 && sameKind(got, lines)
+	}
+	faults = r.faults && !fails(w, false)
+	for size := max(1, len(w.messages)/2); size > 0; size /= 2 {
+		for i := 0; i+size <= len(w.messages); {
+			less := *w
+			less.messages = append(append([]message(nil), w.messages[:i]...), w.messages[i+size:]...)
+			if fails(&less, faults) {
+				w = &less
+			} else {
+				i += size
+			}
+		}
+	}
+	return w, faults, r.check(seed, w, faults, nil)
+}
+
+func sameKind(got, want []string) bool {
+	if strings.HasPrefix(want[0], "row ") || strings.HasPrefix(got[0], "row ") {
+		return strings.HasPrefix(want[0], "row ") && strings.HasPrefix(got[0], "row ")
+	}
+	if known := "partition "; strings.HasPrefix(want[0], known) || strings.HasPrefix(got[0], known) {
+		return strings.HasPrefix(want[0], known) && strings.HasPrefix(got[0], known)
+	}
+	if !strings.Contains(want[0], "got ") {
+		return !strings.Contains(got[0], "got ")
+	}
+	if !strings.Contains(got[0], "got ") {
+		return false
+	}
+	for _, k := range strings.Fields(kinds(got)) {
+		if strings.Contains(kinds(want), k) {
+			return true
+		}
+	}
+	return false
+}
+
+// report writes a failed seed with the least that makes it fail.
+func (r *runner) report(f result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d failed: go run ./bench/sim -seed %d\n", f.seed, f.seed)
+	for _, l := range f.lines {
+		fmt.Fprintf(&b, "     %s\n", l)
+	}
+	w, faults, lines := r.shrink(f.seed)
+	var trace strings.Builder
+	r.check(f.seed, w, faults, &trace)
+	fmt.Fprintf(&b, "  least: %d messages, faults %t, policy document %d; seconds since %s\n", len(w.messages), faults, w.doc, when(w.from*1000))
+	for l := range strings.Lines(trace.String()) {
+		b.WriteString("    " + l)
+	}
+	for _, l := range lines {
+		fmt.Fprintf(&b, "     %s\n", l)
+	}
+	return b.String()
+}
