@@ -91,7 +91,7 @@ func compareWanted(a, b *wanted) int {
 // brought them about. It reports whether there were any.
 func (m *Machine) settle(e *entity, lives []life, news bool, out *Output) bool {
 	want := m.verdict.wanted
-	if e.alerts == 0 && len(want) == 0 {
+	if !e.is(entityAlerts) && len(want) == 0 {
 		return false
 	}
 	m.known = readKnown(m.sections(e).alerts, m.known[:0])
@@ -110,14 +110,17 @@ func (m *Machine) settle(e *entity, lives []life, news bool, out *Output) bool {
 		if order <= 0 {
 			was, has = has[0], has[1:]
 		}
+		l := lifeAt(lives, was.anchor)
 		if order >= 0 {
+			l = &lives[want[0].life]
+			want[0].life = 0
 			k, want = m.supported(e, &was, &want[0], lives, news), want[1:]
 		} else {
 			k = withdrawn(&was)
 		}
 		if k != was {
 			changed = true
-			m.publish(e, &k, lives, out)
+			m.publish(e, &k, l, out)
 		}
 		if k.status != schemas.AlertWithdrawn || k.opened != 0 {
 			m.next = append(m.next, k)
@@ -206,7 +209,6 @@ func (m *Machine) keep(p *entity) {
 	if !m.store(p, s) {
 		panic("detector: the alerts of a parcel do not fit beside its facts: the bounds are wrong")
 	}
-	p.alerts = uint16(len(m.next))
 }
 
 // nextVersion is the version of the next output of the present entity. After
@@ -218,8 +220,9 @@ func (m *Machine) nextVersion() uint64 {
 	return m.version | uint64(m.ordinal)
 }
 
-// publish appends the transition to k's state.
-func (m *Machine) publish(e *entity, k *known, lives []life, out *Output) {
+// publish appends the transition to k's state, of the life that calls for it, or
+// that it fell into.
+func (m *Machine) publish(e *entity, k *known, l *life, out *Output) {
 	rule, detail := k.family.rule(k.level)
 	a := schemas.Alert{
 		Home: e.id, Version: m.nextVersion(), Rule: rule, Detail: detail, Level: k.level, Status: k.status,
@@ -235,7 +238,7 @@ func (m *Machine) publish(e *entity, k *known, lives []life, out *Output) {
 		o = summarize(m.ordersOf(e))
 		m.naming = append(m.naming[:0], schemas.OrderKey(m.texts.list[o.shop], string(o.orderID))...)
 	} else {
-		o = m.describe(e, k, lives, &a, &when, out)
+		o = m.describe(e, k, l, &a, &when, out)
 		m.naming = append(m.naming[:0], m.numberAt(e, k.num)...)
 	}
 	a.AlertID = alertID(m.buf[:0], k.family.name(), m.naming, int64(k.anchor))
@@ -253,11 +256,11 @@ func (m *Machine) publish(e *entity, k *known, lives []life, out *Output) {
 }
 
 // describe says of which parcel an alert is, where that was, and what went on.
-func (m *Machine) describe(e *entity, k *known, lives []life, a *schemas.Alert, when *occasion, out *Output) summary {
-	l := lifeAt(lives, k.anchor)
+func (m *Machine) describe(e *entity, k *known, l *life, a *schemas.Alert, when *occasion, out *Output) summary {
 	ctx := contextAt(l.facts, k.anchor)
 	latest := contextAt(l.facts, 1<<32-1)
 	when.stage, when.at, when.furthest, when.last = ctx.stage, ctx.fact.milestone, latest.stage, latest.fact.milestone
+	a.Uncertain = m.places.list[ctx.fact.place].uncertain
 	if k.family != gapFamily {
 		ctx.fact = latest.fact
 	}
@@ -270,9 +273,8 @@ func (m *Machine) describe(e *entity, k *known, lives []life, a *schemas.Alert, 
 	a.ParcelID, a.TrackingNumber = e.id, out.text.of(m.sections(e).number)
 	a.Stage, a.Carrier, a.Facility, a.Country = ctx.stage, at.carrier, at.facility, countryName(at.country)
 	a.Origin, a.Destination = countryName(lane.origin()), countryName(lane.destination())
-	a.Uncertain = at.uncertain
 	since := latest.fact.sec
-	if k.family == gapFamily {
+	if k.family == gapFamily && k.status != schemas.AlertWithdrawn {
 		since = k.anchor
 	}
 	if until := cmp.Or(k.ended, m.nowOf(e)); since != 0 && until > since {

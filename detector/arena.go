@@ -33,11 +33,12 @@ const (
 	maxBlob = 60_000
 )
 
-// classSize lists the block sizes: narrow steps where parcels live, then about
-// a quarter apart, each near a whole fraction of a page.
+// classSize lists the block sizes: 8 bytes apart where parcels live, then about
+// a quarter, each near a whole fraction of a page.
 var classSize = [...]int{
-	32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256,
-	288, 320, 352, 384, 416, 448, 480, 512,
+	32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144, 152, 160, 168, 176, 184, 192, 200, 208, 216,
+	224, 232, 240, 248, 256, 264, 272, 280, 288, 296, 304, 312, 320,
+	336, 352, 368, 384, 400, 416, 432, 448, 464, 480, 496, 512,
 	576, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 4096, 5120,
 	6528, 8192, 10912, 13104, 16384, 21840, 32768, 65536,
 }
@@ -46,12 +47,12 @@ func classOf(size int) uint8 {
 	switch {
 	case size <= 32:
 		return 0
-	case size <= 256:
-		return uint8((size+15)/16 - 2)
+	case size <= 320:
+		return uint8((size+7)/8 - 4)
 	case size <= 512:
-		return uint8((size+31)/32 + 6)
+		return uint8((size+15)/16 + 16)
 	}
-	c := 23
+	c := 49
 	for classSize[c] < size {
 		c++
 	}
@@ -147,23 +148,30 @@ func (a *arena) unlist(page uint32) {
 	p.next, p.prev, p.listed = 0, 0, false
 }
 
-// put stores the parts one after the other and returns the reference of their
-// block, which is ref where its class fits them. The parts must not alias the
-// block.
-func (a *arena) put(ref uint32, parts ...[]byte) uint32 {
-	size := 0
-	for _, p := range parts {
-		size += len(p)
-	}
-	if ref == 0 || a.meta[ref>>blockBits-1].class != classOf(size) {
+// put stores b and returns the reference of its block, which is ref where its
+// class fits. b must not alias that block.
+func (a *arena) put(ref uint32, b []byte) uint32 {
+	if ref == 0 || a.meta[ref>>blockBits-1].class != classOf(len(b)) {
 		if ref != 0 {
 			a.release(ref)
 		}
-		ref = a.alloc(size)
+		ref = a.alloc(len(b))
 	}
-	b := a.block(ref)
-	for _, p := range parts {
-		b = b[copy(b, p):]
-	}
+	copy(a.block(ref), b)
 	return ref
+}
+
+// extend appends more to the first used bytes of a block and returns the
+// reference of the block that they are in then.
+func (a *arena) extend(ref uint32, used int, more []byte) uint32 {
+	b := a.block(ref)
+	if used+len(more) <= len(b) {
+		copy(b[used:], more)
+		return ref
+	}
+	next := a.alloc(used + len(more))
+	to := a.block(next)
+	copy(to[copy(to, b[:used]):], more)
+	a.release(ref)
+	return next
 }

@@ -12,6 +12,8 @@ import (
 	"scantrail/schemas"
 )
 
+var warmFlag = flag.Bool("warm", true, "read ahead in the benchmarks of Apply")
+
 var parcelsFlag = flag.Int("parcels", 100_000, "open parcels of the benchmarks")
 
 // benchWorld makes records cheaply: n parcels on the same way, each scan of a
@@ -99,6 +101,10 @@ func filled(b testing.TB, n int, orders bool) (*Machine, *benchWorld) {
 	do(&p)
 	tick := tickAt(testBase)
 	do(&tick)
+	for end := testBase + int64(len(benchWay)-1)*6*3600_000 + 3600_000; m.Clock() < end; {
+		tick.Tick.At = m.Clock() + 600_000
+		do(&tick)
+	}
 	for k := range benchWay {
 		for i := range n {
 			if orders && k < 5 {
@@ -106,11 +112,8 @@ func filled(b testing.TB, n int, orders bool) (*Machine, *benchWorld) {
 			}
 			do(w.scan(i, k))
 		}
-		for m.Clock() < testBase+int64(k)*6*3600_000+3600_000 {
-			tick.Tick.At = m.Clock() + 600_000
-			do(&tick)
-		}
 	}
+	do(&tick)
 	m.MarkParcelsWritten(m.DirtyParcels(n, nil))
 	return m, w
 }
@@ -141,6 +144,9 @@ func benchmarkApply(b *testing.B, tickEvery int) {
 			b.StartTimer()
 		}
 		r := &batch[i%len(batch)]
+		if i%WarmBatch == 0 && *warmFlag {
+			warmNext(m, batch[i%len(batch):])
+		}
 		out.Reset()
 		if err := m.Apply(m.Offset()+1, r, &out); err != nil {
 			b.Fatal(err)
@@ -153,6 +159,17 @@ func benchmarkApply(b *testing.B, tickEvery int) {
 		}
 	}
 	b.ReportMetric(float64((cpuTime()-began-making).Nanoseconds())/float64(b.N), "cpu-ns/op")
+}
+
+// warmNext warms what the next records are about, by their keys, as the shell
+// does.
+func warmNext(m *Machine, next []schemas.Record) {
+	var ids [WarmBatch]schemas.ID
+	n := min(len(next), WarmBatch)
+	for k := range n {
+		ids[k] = schemas.ParcelID(next[k].Event.TrackingNumber)
+	}
+	m.Warm(ids[:n])
 }
 
 // cpuTime is what this process has used: on a machine that others use too, it

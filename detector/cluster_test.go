@@ -261,7 +261,7 @@ func (c *cluster) tickTo(to int64) {
 		m.timers.start(m.now())
 		for i := range m.entities.n {
 			if e := m.entities.at(i); !e.is(entityFree) {
-				e.bucket, e.next, e.prev = 0, 0, 0
+				e.bucket = 0
 				m.arm(i, e, e.deadline)
 			}
 		}

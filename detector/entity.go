@@ -7,28 +7,34 @@ import (
 	"scantrail/schemas"
 )
 
-// entity is the slot of one parcel or one order: one cache line without a
-// pointer. Its blob holds, one after the other, the tracking number, what only
-// some have (more), the order facts, the known alerts and the facts. An order has
-// no number, no scans and its facts whole.
+// entity is the slot of one parcel or one order: 48 bytes without a pointer. Its
+// blob holds, one after the other, the tracking number, and where the flags say
+// so what only some have (more), the order facts and the known alerts, and then
+// the facts. An order has no number and no scans.
 type entity struct {
 	id       schemas.ID // of a parcel its hash, of an order that of shop and order
-	version  uint64     // of its row
+	rowLow   uint32     // version of its row, without the ordinal: see version
 	blob     uint32
 	opened   uint32 // effective time of the fact that the log showed first
 	updated  uint32 // clock at version
 	deadline uint32 // next second to look at it; 0 is never
-	next     uint32 // timers: slot plus 1
-	prev     uint32
+	rowMid   uint16
 	bucket   uint16 // timers: bucket plus 1; 0 is not filed
 	flags    uint16
-	orders   uint16 // bytes of order facts
-	factLen  uint16 // bytes of facts
-	facts    uint16
-	alerts   uint16
-	number   uint8 // bytes of the tracking number
+	size     uint16 // of the blob
+	rowHigh  uint8
 	stages   uint8 // reported to parcel.status
 	policy   uint8 // that it was last judged by; 0 is none
+	number   uint8 // bytes of the tracking number
+}
+
+// version returns the version of e's row, whose ordinal is 0.
+func (e *entity) version() uint64 {
+	return uint64(e.rowHigh)<<56 | uint64(e.rowMid)<<40 | uint64(e.rowLow)<<8
+}
+
+func (e *entity) setVersion(v uint64) {
+	e.rowHigh, e.rowMid, e.rowLow = uint8(v>>56), uint16(v>>40), uint32(v>>8)
 }
 
 const (
@@ -40,6 +46,8 @@ const (
 	entityMore      // the blob has a section of what only some have
 	entityMoved     // its facts are forwarded to the root of its numbers
 	entityBadNumber // a scan's number failed the check of its carrier's format
+	entityOrders    // it has order facts
+	entityAlerts    // alerts of it are known
 	entityFlagsEnd
 
 	// entityFree marks a slot that is not in use. It is no state: a snapshot
@@ -55,53 +63,81 @@ func (e *entity) parcel() bool { return e.flags&(entityOrder|entityMoved) == 0 }
 
 func sizeOf[T any](v T) uintptr { return unsafe.Sizeof(v) }
 
-// size is the length of e's blob, but for the section more.
-func (e *entity) size() int {
-	return int(e.number) + int(e.orders) + int(e.alerts)*knownBytes + int(e.factLen)
-}
-
-// used is the length of e's blob, block.
-func (e *entity) used(block []byte) int {
-	if e.is(entityMore) {
-		return e.size() + int(binary.LittleEndian.Uint16(block[e.number:]))
-	}
-	return e.size()
-}
-
 // sections are the parts of an entity's blob. They alias it.
 type sections struct{ number, more, orders, alerts, facts []byte }
 
-func (m *Machine) sections(e *entity) (s sections) {
-	b := m.blobs.block(e.blob)
-	s.number, b = b[:e.number], b[e.number:]
-	if e.is(entityMore) {
-		n := int(binary.LittleEndian.Uint16(b))
-		s.more, b = b[:n], b[n:]
+func (m *Machine) sections(e *entity) sections {
+	s, ok := cutSections(m.blobs.block(e.blob)[:e.size], e)
+	if !ok {
+		panic("detector: sections of an entity do not fit: memory is damaged")
 	}
-	s.orders, b = b[:e.orders], b[e.orders:]
-	n := int(e.alerts) * knownBytes
-	s.alerts, b = b[:n], b[n:]
-	s.facts = b[:e.factLen]
 	return s
 }
 
-// store writes a blob of the given sections, which may alias the old one.
-// alerts and facts are counted by the caller. It reports whether they fit.
+// cutSections cuts e's blob. Before the order facts and the alerts stands their
+// length, in two bytes; that of more is part of it.
+func cutSections(b []byte, e *entity) (s sections, ok bool) {
+	r := reader{b: b}
+	s.number = r.long(int(e.number))
+	if e.is(entityMore) && len(r.b) >= 2 {
+		s.more = r.long(int(binary.LittleEndian.Uint16(r.b)))
+	}
+	if e.is(entityOrders) {
+		s.orders = r.long(int(r.u16()))
+	}
+	if e.is(entityAlerts) {
+		s.alerts = r.long(int(r.u16()))
+	}
+	s.facts = r.b
+	return s, !r.bad && e.is(entityMore) == (len(s.more) > 0) && e.is(entityOrders) == (len(s.orders) > 0) && e.is(entityAlerts) == (len(s.alerts) > 0)
+}
+
+// store writes a blob of the given sections, which may alias the old one. It
+// reports whether they fit.
 func (m *Machine) store(e *entity, s sections) bool {
-	if len(s.number)+len(s.more)+len(s.orders)+len(s.alerts)+len(s.facts) > maxBlob {
+	size := len(s.number) + len(s.more) + len(s.orders) + len(s.alerts) + len(s.facts)
+	if size+4 > maxBlob {
 		return false
 	}
+	e.flags &^= entityMore | entityOrders | entityAlerts
 	b := append(m.buf2[:0], s.number...)
-	b = append(b, s.more...)
-	b = append(b, s.orders...)
-	b = append(b, s.alerts...)
+	if len(s.more) > 0 {
+		e.flags |= entityMore
+		b = append(b, s.more...)
+	}
+	if len(s.orders) > 0 {
+		e.flags |= entityOrders
+		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(s.orders))), s.orders...)
+	}
+	if len(s.alerts) > 0 {
+		e.flags |= entityAlerts
+		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(s.alerts))), s.alerts...)
+	}
 	b = append(b, s.facts...)
 	m.buf2 = b
 	e.blob = m.blobs.put(e.blob, b)
-	e.number, e.orders, e.factLen = uint8(len(s.number)), uint16(len(s.orders)), uint16(len(s.facts))
-	if e.flags &^= entityMore; len(s.more) > 0 {
-		e.flags |= entityMore
+	e.number, e.size = uint8(len(s.number)), uint16(len(b))
+	return true
+}
+
+// appendNew adds a fact that is new and the last in order, behind the encoding
+// of the others. It reports false for any other fact, which it leaves alone.
+func (m *Machine) appendNew(e *entity, f *fact) bool {
+	old := m.blobs.block(e.blob)[:e.size]
+	facts := old[e.number:]
+	if e.flags&(entityMore|entityOrders|entityAlerts) != 0 {
+		facts = m.sections(e).facts
 	}
+	t, found := probe(facts, f.id)
+	if found || t.n >= MaxFacts || t.n > 0 && compareFacts(&t.fact, f) > 0 {
+		return false
+	}
+	m.buf = appendFact(m.buf[:0], f, &t)
+	if len(old)+len(m.buf) > maxBlob {
+		return false
+	}
+	e.blob = m.blobs.extend(e.blob, len(old), m.buf)
+	e.size += uint16(len(m.buf))
 	return true
 }
 
@@ -208,9 +244,6 @@ func (m *Machine) count(e *entity, by int) {
 func (m *Machine) remove(i uint32, e *entity) {
 	m.count(e, -1)
 	m.setPolicy(e, 0)
-	if e.bucket != 0 {
-		m.unfile(e)
-	}
 	m.blobs.release(e.blob)
 	m.entities.remove(i)
 	*e = entity{flags: entityFree}
@@ -218,7 +251,8 @@ func (m *Machine) remove(i uint32, e *entity) {
 
 // touch makes the row of e newer and lists it for writing.
 func (m *Machine) touch(i uint32, e *entity) {
-	e.version, e.updated = m.version, m.nowOf(e)
+	e.setVersion(m.version)
+	e.updated = m.nowOf(e)
 	if !e.is(entityDirty) {
 		e.flags |= entityDirty
 		m.dirty(e).push(i)
@@ -244,10 +278,10 @@ func (m *Machine) news(i uint32, e *entity) {
 // may still be on their way from another partition, the time up to which all have
 // arrived.
 func (m *Machine) nowOf(e *entity) uint32 {
-	if m.forwarded == 0 || e.orders == 0 && !m.linked(e) {
+	if !e.is(entityOrders) && !m.linked(e) {
 		return m.now()
 	}
-	return min(m.now(), m.forwarded)
+	return m.slow
 }
 
 // linked reports whether e has other numbers. Their count stands behind the size

@@ -13,6 +13,7 @@ type wanted struct {
 	status schemas.AlertStatus
 	level  uint8
 	num    uint8  // number of the anchor: 0 is the parcel's own, else a link's place plus 1
+	life   uint8  // that calls for it; no part of what is known
 	anchor uint32 // Unix seconds
 	ended  uint32 // 0: lasts
 }

@@ -32,10 +32,6 @@ const (
 	factProgress
 	factBackfill // every copy received so far was flagged as backfill
 	factVoid     // withdrawn by the carrier; with no milestone it has not been received
-	factLane     // encoding: states a lane
-	factLaneNew  // encoding: another lane than the fact before that states one
-	factPlaceNew // encoding: another place than the fact before
-	factNumNew   // encoding: another number than the fact before
 
 	factMeaning = factPhysical | factProgress | factBackfill | factVoid
 )
@@ -85,130 +81,6 @@ func (f *fact) received() uint32 {
 		return f.sec + f.extra
 	}
 	return f.sec
-}
-
-// appendFact appends the encoding of f behind that of prev (zero for the
-// first): 9 bytes for a scan at the same place within four hours, 12 for a
-// usual one, 20 at most.
-func appendFact(b []byte, f, prev *fact, lastLane lane) []byte {
-	flags := f.flags & factMeaning
-	if f.lane != 0 {
-		flags |= factLane
-		if f.lane != lastLane {
-			flags |= factLaneNew
-		}
-	}
-	if f.place != prev.place {
-		flags |= factPlaceNew
-	}
-	if f.num != prev.num {
-		flags |= factNumNew
-	}
-	b = binary.AppendUvarint(b, uint64(f.sec-prev.sec))
-	b = append(b, byte(f.id>>32), byte(f.id>>24), byte(f.id>>16), byte(f.id>>8), byte(f.id), byte(f.milestone), flags)
-	if flags&factPlaceNew != 0 {
-		b = append(b, byte(f.place), byte(f.place>>8))
-	}
-	if flags&factLaneNew != 0 {
-		b = appendLane(b, f.lane)
-	}
-	if flags&factNumNew != 0 {
-		b = append(b, f.num)
-	}
-	if hasExtra(f.milestone) {
-		b = append(b, byte(f.extra), byte(f.extra>>8), byte(f.extra>>16))
-	}
-	return b
-}
-
-func appendFacts(b []byte, facts []fact) []byte {
-	var last lane
-	prev := &fact{}
-	for i := range facts {
-		f := &facts[i]
-		b = appendFact(b, f, prev, last)
-		if prev = f; f.lane != 0 {
-			last = f.lane
-		}
-	}
-	return b
-}
-
-// minFact is the shortest encoding: a delta of one byte, id, milestone, flags.
-const minFact = 8
-
-// readFacts decodes what appendFacts wrote behind dst and reports whether b was
-// such an encoding.
-func readFacts(b []byte, dst []fact) ([]fact, bool) {
-	var f fact
-	var last lane
-	for len(b) >= minFact {
-		delta, n := uint64(b[0]), 1
-		if delta >= 0x80 {
-			if delta, n = binary.Uvarint(b); n <= 0 || len(b) < n+minFact-1 {
-				return dst, false
-			}
-		}
-		if delta > uint64(math.MaxUint32-f.sec) {
-			return dst, false
-		}
-		f.sec += uint32(delta)
-		h := binary.BigEndian.Uint32(b[n:])
-		f.id, f.milestone, f.flags = uint64(h)<<8|uint64(b[n+4]), schemas.Milestone(b[n+5]), b[n+6]
-		b = b[n+7:]
-		if f.flags&(factPlaceNew|factLaneNew|factNumNew) != 0 || hasExtra(f.milestone) {
-			var ok bool
-			if b, ok = f.readRest(b, &last); !ok {
-				return dst, false
-			}
-		}
-		f.lane = 0
-		if f.flags&factLane != 0 {
-			f.lane = last
-		}
-		f.flags &= factMeaning
-		dst = append(dst, f)
-		f.extra = 0
-	}
-	return dst, len(b) == 0
-}
-
-// readRest takes what only some facts have off b. Place and number go on from
-// the fact before where they are not stated, and last is the lane stated last.
-func (f *fact) readRest(b []byte, last *lane) ([]byte, bool) {
-	need := 0
-	if f.flags&factPlaceNew != 0 {
-		need += 2
-	}
-	if f.flags&factLaneNew != 0 {
-		need += laneBytes
-	}
-	if f.flags&factNumNew != 0 {
-		need++
-	}
-	if hasExtra(f.milestone) {
-		need += 3
-	}
-	if len(b) < need {
-		return b, false
-	}
-	if f.flags&factPlaceNew != 0 {
-		f.place = binary.LittleEndian.Uint16(b)
-		b = b[2:]
-	}
-	if f.flags&factLaneNew != 0 {
-		*last = readLane(b)
-		b = b[laneBytes:]
-	}
-	if f.flags&factNumNew != 0 {
-		f.num = b[0]
-		b = b[1:]
-	}
-	if hasExtra(f.milestone) {
-		f.extra = uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
-		b = b[3:]
-	}
-	return b, true
 }
 
 // validFacts reports whether facts can be those of a parcel: in order, each id
@@ -285,35 +157,4 @@ func insert(facts []fact, f *fact) []fact {
 		at--
 	}
 	return slices.Insert(facts, at, *f)
-}
-
-// tail is what the next fact is encoded against.
-type tail struct {
-	fact fact // the last one
-	lane lane // that was stated last
-}
-
-// probe walks over the encoding without building the facts, for the scan that
-// comes last and for the first time, as most do: it returns the tail, and
-// whether id is there.
-func probe(b []byte, id uint64) (t tail, found bool) {
-	f := &t.fact
-	for len(b) >= minFact {
-		delta, n := uint32(b[0]), 1
-		if delta >= 0x80 {
-			long, width := binary.Uvarint(b)
-			delta, n = uint32(long), width
-		}
-		f.sec += delta
-		f.id = uint64(binary.BigEndian.Uint32(b[n:]))<<8 | uint64(b[n+4])
-		if f.id == id {
-			return t, true
-		}
-		f.milestone, f.flags = schemas.Milestone(b[n+5]), b[n+6]
-		b = b[n+7:]
-		if f.flags&(factPlaceNew|factLaneNew|factNumNew) != 0 || hasExtra(f.milestone) {
-			b, _ = f.readRest(b, &t.lane)
-		}
-	}
-	return t, false
 }

@@ -12,8 +12,10 @@ func (m *Machine) judge(i uint32, e *entity, out *Output) {
 	v, end := &m.verdict, uint32(0)
 	var lives []life
 	if e.is(entityOrder) {
-		facts := m.ordersOf(e)
-		m.setPolicy(e, m.choose(m.inForce, e, &life{main: facts}))
+		m.lives = append(m.lives[:0], life{main: m.ordersOf(e)})
+		lives = m.lives
+		facts := lives[0].main
+		m.setPolicy(e, m.choose(m.inForce, e, &lives[0]))
 		v.evaluateOrder(facts, m.texts.list, hasNumber(facts), m.policies[e.policy], m.nowOf(e))
 	} else {
 		lives = m.livesOf(e)
@@ -25,10 +27,11 @@ func (m *Machine) judge(i uint32, e *entity, out *Output) {
 		m.noteLives(e, lives)
 	}
 	changed := m.settle(e, lives, news, out)
-	if lives != nil {
-		m.announce(e, &lives[len(lives)-1], out)
-	}
-	if changed || news {
+	last := &lives[len(lives)-1]
+	m.announce(e, last, out)
+	// Of what has no row yet and only links or withdrawn scans, nothing is known.
+	unheard := e.version() == 0 && len(last.facts) == 0 && !e.is(entityOrders)
+	if (changed || news) && !unheard {
 		m.touch(i, e)
 	}
 	m.rest(i, e, end)
@@ -55,6 +58,9 @@ func (m *Machine) evaluateUnder(set *ruleSet, e *entity, lives []life) (policy u
 	for i := range lives[:n] {
 		v.evaluate(&lives[i], m.policies[m.choose(set, e, &lives[i])], now)
 		m.older = append(m.older, v.wanted...)
+		for k := len(m.older) - len(v.wanted); k < len(m.older); k++ {
+			m.older[k].life = uint8(i)
+		}
 		if v.deadline != 0 && (deadline == 0 || v.deadline < deadline) {
 			deadline = v.deadline
 		}
@@ -62,6 +68,9 @@ func (m *Machine) evaluateUnder(set *ruleSet, e *entity, lives []life) (policy u
 	policy = m.choose(set, e, &lives[n])
 	v.evaluate(&lives[n], m.policies[policy], now)
 	if n > 0 {
+		for k := range v.wanted {
+			v.wanted[k].life = uint8(n)
+		}
 		v.wanted = mergeWanted(v.wanted, m.older)
 	}
 	if deadline != 0 {

@@ -40,7 +40,7 @@ func (m *Machine) over(e *entity, end uint32) uint32 {
 	leaves := saturate(end, newLifeAfter)
 	if end == 0 {
 		last := m.lastFact(e)
-		if last == 0 {
+		if last <= unseen {
 			last = e.opened
 		}
 		leaves = saturate(last, expired)
@@ -51,7 +51,7 @@ func (m *Machine) over(e *entity, end uint32) uint32 {
 // lastFact returns the time of the latest scan or order fact of e, 0 for none.
 func (m *Machine) lastFact(e *entity) (last uint32) {
 	s := m.sections(e)
-	if t, _ := probe(s.facts, math.MaxUint64); e.facts > 0 {
+	if t, _ := probe(s.facts, math.MaxUint64); t.n > 0 {
 		last = t.fact.sec
 	}
 	for _, f := range m.ordersOf(e) {
@@ -64,11 +64,11 @@ func (m *Machine) lastFact(e *entity) (last uint32) {
 func (m *Machine) leave(i uint32, e *entity) {
 	m.gone.add(&e.id, m.now())
 	l := leaver{entity: *e, at: m.now()}
-	l.blob = m.blobs.put(0, m.blobs.block(e.blob)[:e.used(m.blobs.block(e.blob))])
+	l.blob = m.blobs.put(0, m.blobs.block(e.blob)[:e.size])
 	if e.policy != 0 {
 		m.policies[e.policy].parcels++ // until the row is written
 	}
-	l.next, l.prev, l.bucket, l.deadline = 0, 0, 0, 0
+	l.bucket, l.deadline = 0, 0
 	m.leaving = append(m.leaving, l)
 	m.remove(i, e)
 }
@@ -91,7 +91,7 @@ func (m *Machine) DirtyArchives(limit int, dst []schemas.ArchiveRow) []schemas.A
 func (m *Machine) archiveRow(l *leaver) schemas.ArchiveRow {
 	e := l.entity
 	e.policy, e.flags = 0, e.flags&^(entityDirty|entityEnded)
-	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version, Kind: "parcel", EvictedAt: millis(l.at),
+	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version(), Kind: "parcel", EvictedAt: millis(l.at),
 		State: m.appendEntity(nil, &e)}
 	if l.is(entityOrder) {
 		o := summarize(m.ordersOf(&l.entity))
@@ -109,7 +109,7 @@ func (m *Machine) MarkArchivesWritten(rows []schemas.ArchiveRow) {
 		written[rowKey{rows[i].EntityID, rows[i].Version}] = true
 	}
 	for k := range m.leaving {
-		if l := &m.leaving[k]; written[rowKey{l.id, l.version}] {
+		if l := &m.leaving[k]; written[rowKey{l.id, l.version()}] {
 			l.archived = true
 		}
 	}
@@ -299,9 +299,7 @@ func (m *Machine) mergeState(e, s *entity, blob []byte) {
 	if len(sec.orders) == 0 {
 		sec.orders = slices.Clone(orders)
 	}
-	if m.store(e, sec) {
-		e.facts = uint16(min(len(merged), MaxFacts))
-	}
+	m.store(e, sec)
 	for k := range alerts {
 		a := &alerts[k]
 		m.takeOver(e, &schemas.HandedAlert{Family: uint8(a.family), Status: a.status, Level: a.level, Backfill: a.backfill,

@@ -19,8 +19,30 @@ func (m *Machine) applyAlias(r *schemas.Record, out *Output) {
 	if a.TrackingNumber == a.OtherNumber || a.OtherNumber == "" {
 		return
 	}
-	if i, p := m.reach(schemas.ParcelID(a.TrackingNumber), a.TrackingNumber, r, seconds(a.ReceivedAt)); p != nil {
+	switch i, p := m.reachAny(schemas.ParcelID(a.TrackingNumber), a.TrackingNumber, r, seconds(a.ReceivedAt)); {
+	case p == nil:
+	case p.is(entityQuarantined):
+		if !r.Forwarded { // what others tell would be answered for ever
+			m.warn(p, a.OtherNumber, out)
+		}
+	default:
 		m.link(i, p, a.OtherNumber, out)
+	}
+}
+
+// warn tells a number that is linked with a parcel of too many numbers of all of
+// them, so that it is quarantined as well.
+func (m *Machine) warn(e *entity, number string, out *Output) {
+	links := m.moreOf(e).links
+	if len(links) < maxLinks || slices.ContainsFunc(links, func(l []byte) bool { return string(l) == number }) {
+		return
+	}
+	all := []string{out.text.of(m.sections(e).number)}
+	for _, l := range links {
+		all = append(all, out.text.of(l))
+	}
+	for _, other := range all {
+		m.tell(number, other, out)
 	}
 }
 
@@ -129,7 +151,7 @@ func (m *Machine) leaveSign(i uint32, e *entity, x *more) {
 	x.product = 0
 	m.buf3 = appendMore(m.buf3[:0], x)
 	e.flags = e.flags&^(entityEnded|entityPending|entityBadNumber) | entityMoved
-	e.facts, e.alerts, e.stages = 0, 0, 0
+	e.stages = 0
 	m.store(e, sections{number: m.buf, more: m.buf3})
 	m.touch(i, e)
 	m.arm(i, e, saturate(m.now(), expired))
@@ -139,7 +161,7 @@ func (m *Machine) leaveSign(i uint32, e *entity, x *more) {
 // number.
 func (m *Machine) applyHandover(r *schemas.Record, out *Output) {
 	h := &r.Handover
-	i, e := m.reach(schemas.ParcelID(r.Home), r.Home, r, 0)
+	i, e := m.reachAny(schemas.ParcelID(r.Home), r.Home, r, 0)
 	if e == nil {
 		return
 	}
@@ -155,6 +177,8 @@ func (m *Machine) applyHandover(r *schemas.Record, out *Output) {
 		m.send(c.Home, &c, out)
 		return
 	case e.is(entityQuarantined):
+		m.warn(e, h.TrackingNumber, out)
+		m.withdrawHanded(e, h, out)
 		return
 	}
 	e.stages |= h.Stages
@@ -165,6 +189,26 @@ func (m *Machine) applyHandover(r *schemas.Record, out *Output) {
 		m.takeOver(e, &h.Alerts[k], m.link(i, e, h.Alerts[k].TrackingNumber, out))
 	}
 	m.news(i, e)
+}
+
+// withdrawHanded ends the alerts that are handed over to a parcel that is
+// quarantined.
+func (m *Machine) withdrawHanded(e *entity, h *schemas.Handover, out *Output) {
+	m.ordinal = 0
+	for i := range h.Alerts {
+		a := &h.Alerts[i]
+		if a.Status >= schemas.AlertResolved || familyNames[a.Family] == "" {
+			continue
+		}
+		f := family(a.Family)
+		rule, detail := f.rule(a.Level)
+		out.Alerts = append(out.Alerts, schemas.Alert{
+			AlertID: AlertID(f.name(), a.TrackingNumber, int64(a.Anchor)), Home: e.id, Version: m.nextVersion(),
+			Rule: rule, Detail: detail, Level: a.Level, Status: schemas.AlertWithdrawn, Milestone: f.missing(),
+			ParcelID: e.id, TrackingNumber: out.text.of(m.sections(e).number), AnchorAt: millis(a.Anchor), OpenedAt: millis(a.Opened),
+			ChangedAt: millis(m.nowOf(e)), Backfill: a.Backfill,
+		})
+	}
 }
 
 func handedNumbers(h *schemas.Handover) []string {

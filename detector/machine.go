@@ -35,6 +35,7 @@ type Machine struct {
 	offset     int64  // last applied; -1 before the first
 	clock      int64  // Unix milliseconds; 0 before the first tick
 	forwarded  uint32 // second up to which all that other partitions forwarded is here; 0: not stated
+	slow       uint32 // the same as a clock that only rises: that of the log while nothing is stated
 	control    uint32
 	stalled    []string // carriers whose raw partitions time no longer waits for
 
@@ -62,6 +63,7 @@ type Machine struct {
 	ordinal   uint8  // of the entity's last output
 	answering bool   // records that were held are applied
 	verdict   verdict
+	warm      warmed
 	scratch
 	restore restoring // of ReadChunk
 }
@@ -70,6 +72,7 @@ type Machine struct {
 type scratch struct {
 	facts   []fact
 	ofacts  []orderFact
+	obytes  []byte
 	sorted  []orderFact
 	lives   []life
 	links   [][]byte
@@ -83,6 +86,7 @@ type scratch struct {
 	sending []byte
 	naming  []byte
 	numbers []byte
+	digits  []byte // of order ids
 	encoder schemas.Encoder
 	rows    text
 }
@@ -99,7 +103,7 @@ func (m *Machine) Clock() int64 { return m.clock }
 
 // Bytes returns about how much memory the state needs.
 func (m *Machine) Bytes() int64 {
-	n := int64(m.entities.live())*int64(sizeOf(entity{})) + int64(len(m.entities.slots))*5 + m.blobs.inUse + m.gone.bytes() +
+	n := m.entities.bytes() + m.blobs.inUse + m.timers.bytes() + m.gone.bytes() +
 		int64(len(m.leaving))*int64(sizeOf(leaver{}))
 	for _, q := range m.asks.list {
 		if q != nil {
@@ -242,6 +246,11 @@ func (m *Machine) applyTick(t *schemas.Tick, out *Output) {
 	}
 	if f := t.ForwardedThrough; f >= 1000 && f <= maxClock {
 		m.forwarded = max(m.forwarded, seconds(f))
+	}
+	if m.forwarded == 0 {
+		m.slow = m.now()
+	} else {
+		m.slow = max(m.slow, min(m.now(), m.forwarded))
 	}
 	m.stalled = stalledCarriers(m.stalled[:0], t.Stalled)
 	switch {

@@ -194,8 +194,8 @@ func TestForgetsWarnings(t *testing.T) {
 	if len(out.Alerts) != 1 || out.Alerts[0].Status != schemas.AlertWithdrawn || out.Alerts[0].OpenedAt != 0 {
 		t.Errorf("alerts %+v", out.Alerts)
 	}
-	if p := m.entities.at(0); p.alerts != 0 {
-		t.Errorf("%d alerts kept", p.alerts)
+	if p := m.entities.at(0); p.is(entityAlerts) {
+		t.Error("alerts kept")
 	}
 }
 

@@ -34,7 +34,7 @@ func (m *Machine) applyOrder(r *schemas.Record, out *Output) {
 	}
 	m.ofacts = facts
 	after := m.numbersOf(facts)
-	m.buf3 = appendOrderFacts(m.buf3[:0], facts, idBytes)
+	m.buf3 = appendOrderFacts(m.buf3[:0], facts)
 	if len(facts) > MaxFacts || len(after) > maxNumbers || !m.storeOrders(e, m.buf3) {
 		m.quarantineOrder(i, e, &f, out)
 		return
@@ -61,9 +61,9 @@ func (m *Machine) storeOrders(e *entity, orders []byte) bool {
 // quarantineOrder freezes the order as it was before f. One that had no facts
 // keeps f without its numbers, for its name.
 func (m *Machine) quarantineOrder(i uint32, e *entity, f *orderFact, out *Output) {
-	if e.orders == 0 {
+	if !e.is(entityOrders) {
 		f.numbers = nil
-		m.buf3 = appendOrderFact(m.buf3[:0], f, &orderFact{}, idBytes)
+		m.buf3 = appendOrderFact(m.buf3[:0], f, &orderFact{})
 		m.storeOrders(e, m.buf3)
 	}
 	m.quarantine(i, e, reasonOrder, out)
@@ -108,7 +108,7 @@ func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
 		return
 	}
 	home, under := numbers[0], numbers[len(numbers)-1]
-	f := m.parcelFactOf(&r.Order)
+	f := m.orderFactOf(&r.Order)
 	i, e := m.reach(schemas.ParcelID(home), home, r, f.at)
 	if e == nil {
 		return
@@ -120,19 +120,20 @@ func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
 	case e.is(entityQuarantined):
 		return
 	case e.is(entityMoved):
-		f = m.parcelFactOf(&r.Order)
+		f = m.orderFactOf(&r.Order)
 		m.forward(m.passOn(i, e), under, &f, out)
 		return
 	}
 	num := m.link(i, e, under, out)
-	f = m.parcelFactOf(&r.Order) // its bytes are scratch, which the above has used
+	f = m.orderFactOf(&r.Order) // its bytes are scratch, which the above has used
 	f.num = num
+	m.openAt(e, f.at)
 	facts, changed := insertOrderFact(m.ordersOf(e), &f)
 	m.ofacts = facts
 	if !changed && !m.renumber(e, facts, &f) {
 		return
 	}
-	m.buf3 = appendOrderFacts(m.buf3[:0], facts, shortIDBytes)
+	m.buf3 = appendOrderFacts(m.buf3[:0], facts)
 	if len(facts) > MaxFacts || !m.storeOrders(e, m.buf3) {
 		m.quarantine(i, e, reasonOrderFacts, out)
 		return
@@ -162,22 +163,16 @@ func (m *Machine) numberAt(e *entity, num uint8) string {
 // ordersOf decodes the order facts of e into the machine's scratch.
 func (m *Machine) ordersOf(e *entity) []orderFact {
 	m.ofacts = m.ofacts[:0]
-	if e.orders == 0 {
+	if !e.is(entityOrders) {
 		return m.ofacts
 	}
 	var ok bool
-	m.ofacts, ok = readOrderFacts(m.sections(e).orders, m.ofacts, idLenOf(e))
+	m.obytes = append(m.obytes[:0], m.sections(e).orders...) // the blob may move while they are used
+	m.ofacts, m.digits, ok = readOrderFacts(m.obytes, m.ofacts, m.digits[:0])
 	if !ok {
 		panic("detector: order facts do not decode: memory is damaged")
 	}
 	return m.ofacts
-}
-
-func idLenOf(e *entity) int {
-	if e.is(entityOrder) {
-		return idBytes
-	}
-	return shortIDBytes
 }
 
 // hasNumber reports whether any fact of an order names a number.

@@ -12,19 +12,15 @@ import (
 // index 0 stands for none.
 const maxPolicies = 256
 
-// ruleVersion is the version of what this program makes of facts and policies: a
-// control record that asks for a newer one stops the partition.
-const ruleVersion = 1
-
 // applyControl switches the policies and judges everything open by them. What
 // has ended keeps the policy that it ended under.
 func (m *Machine) applyControl(c *schemas.Control, out *Output) error {
 	if c.Number <= m.control {
 		return nil
 	}
-	if c.Detector > ruleVersion {
+	if c.Detector > schemas.DetectorVersion {
 		return fmt.Errorf("detector: partition %d: control record %d asks for version %d of the detector, this program has %d: run a newer scantrail",
-			m.partition, c.Number, c.Detector, ruleVersion)
+			m.partition, c.Number, c.Detector, schemas.DetectorVersion)
 	}
 	set, err := newRuleSet(c.Policy)
 	if err != nil {

@@ -116,7 +116,7 @@ func (m *Machine) readRecord(r *reader) error {
 
 func (m *Machine) readHeader(r *reader) error {
 	partition, generation := int32(r.u32()), r.u16()
-	m.offset, m.clock, m.forwarded = int64(r.u64()), int64(r.u64()), r.u32()
+	m.offset, m.clock, m.forwarded, m.slow = int64(r.u64()), int64(r.u64()), r.u32(), r.u32()
 	m.control, m.feeds.full = r.u32(), r.u8() != 0
 	for n := r.u16(); n > 0 && !r.bad; n-- {
 		m.stalled = append(m.stalled, string(r.long(int(r.u8()))))
@@ -165,32 +165,28 @@ func (m *Machine) readPlace(r *reader) error {
 // the blob, which aliases r.
 func (m *Machine) readEntity(r *reader, e *entity) (blob []byte, err error) {
 	copy(e.id[:], r.take(len(e.id)))
-	e.version, e.opened, e.updated, e.deadline = r.u64(), r.u32(), r.u32(), r.u32()
+	e.setVersion(r.u64())
+	e.opened, e.updated, e.deadline = r.u32(), r.u32(), r.u32()
 	e.flags, e.stages, e.policy, e.number = r.u16(), r.u8(), r.u8(), r.u8()
-	e.orders, e.alerts, e.factLen = r.u16(), r.u16(), r.u16()
-	blob = r.long(int(r.u16()))
+	e.size = r.u16()
+	blob = r.long(int(e.size))
+	s, ok := cutSections(blob, e)
 	switch {
 	case r.bad:
 		return nil, errors.New("entity cut short")
 	case e.flags >= entityFlagsEnd || e.number > schemas.MaxNumber || len(blob) > maxBlob:
 		return nil, fmt.Errorf("entity %s: state out of range", e.id)
-	case e.size() > len(blob) || e.is(entityMore) && e.size()+2 > len(blob) || e.used(blob) != len(blob):
+	case !ok:
 		return nil, fmt.Errorf("entity %s: sections do not fit", e.id)
-	case e.is(entityOrder) && (e.number != 0 || e.factLen != 0 || e.is(entityMore)):
+	case e.is(entityOrder) && (e.number != 0 || len(s.facts) > 0 || e.is(entityMore)):
 		return nil, fmt.Errorf("order %s: has what only parcels have", e.id)
 	}
-	at := e.blob
-	e.blob = m.blobs.put(0, blob)
-	err = m.checkEntity(e)
-	m.blobs.release(e.blob)
-	e.blob = at
-	return blob, err
+	return blob, m.checkEntity(e, s)
 }
 
 // checkEntity decodes every section of a restored entity, so that nothing that a
 // snapshot says can surprise Apply later.
-func (m *Machine) checkEntity(e *entity) error {
-	s := m.sections(e)
+func (m *Machine) checkEntity(e *entity, s sections) error {
 	links := 0
 	if e.is(entityMore) {
 		x, ok := readMore(s.more, nil)
@@ -203,17 +199,15 @@ func (m *Machine) checkEntity(e *entity) error {
 	if m.facts, ok = readFacts(s.facts, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list), links) || !bytes.Equal(appendFacts(m.buf[:0], m.facts), s.facts) {
 		return fmt.Errorf("parcel %s: facts do not decode", e.id)
 	}
-	e.facts = uint16(len(m.facts))
 	m.known, m.buf = readKnown(s.alerts, m.known[:0]), m.buf[:0]
 	for k := range m.known {
 		m.buf = appendKnown(m.buf, &m.known[k])
 	}
-	if e.alerts > maxKnown || !validKnown(m.known, links) || !bytes.Equal(m.buf, s.alerts) {
+	if len(m.known) > maxKnown || !validKnown(m.known, links) || !bytes.Equal(m.buf, s.alerts) {
 		return fmt.Errorf("entity %s: alerts do not decode", e.id)
 	}
-	n := idLenOf(e)
-	m.ofacts, ok = readOrderFacts(s.orders, m.ofacts[:0], n)
-	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list), links) || !bytes.Equal(appendOrderFacts(m.buf[:0], m.ofacts, n), s.orders) {
+	m.ofacts, m.digits, ok = readOrderFacts(s.orders, m.ofacts[:0], m.digits[:0])
+	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list), links) || !bytes.Equal(appendOrderFacts(m.buf[:0], m.ofacts), s.orders) {
 		return fmt.Errorf("entity %s: order facts do not decode", e.id)
 	}
 	return nil

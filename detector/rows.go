@@ -44,7 +44,7 @@ func (m *Machine) MarkParcelsWritten(rows []schemas.ParcelRow) {
 
 // written takes the dirty flag off the entity of that version.
 func (m *Machine) written(id schemas.ID, version uint64) {
-	if _, e := m.entities.find(&id); e != nil && e.version == version {
+	if _, e := m.entities.find(&id); e != nil && e.version() == version {
 		e.flags &^= entityDirty
 	}
 }
@@ -63,7 +63,7 @@ func (m *Machine) leaversWritten(list func(map[rowKey]bool)) {
 	at := map[rowKey]bool{}
 	list(at)
 	for k := range m.leaving {
-		if l := &m.leaving[k].entity; at[rowKey{l.id, l.version}] {
+		if l := &m.leaving[k].entity; at[rowKey{l.id, l.version()}] {
 			l.flags &^= entityDirty
 		}
 	}
@@ -130,7 +130,7 @@ func (m *Machine) parcelRows(e *entity, dst []schemas.ParcelRow) []schemas.Parce
 			opened = keys[i-1]
 		}
 		if i >= len(lives) {
-			*row = schemas.ParcelRow{ParcelID: e.id, OpenedAt: millis(opened), Version: e.version, Deleted: true,
+			*row = schemas.ParcelRow{ParcelID: e.id, OpenedAt: millis(opened), Version: e.version(), Deleted: true,
 				TrackingNumber: m.rows.of(m.sections(e).number), UpdatedAt: millis(e.updated), Carriers: row.Carriers[:0]}
 			continue
 		}
@@ -150,7 +150,7 @@ func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
 	v := &m.verdict
 	v.evaluate(l, r, e.updated)
 	*row = schemas.ParcelRow{
-		ParcelID: e.id, Version: e.version, TrackingNumber: m.rows.of(m.sections(e).number),
+		ParcelID: e.id, Version: e.version(), TrackingNumber: m.rows.of(m.sections(e).number),
 		Carriers: m.carriers(row.Carriers[:0], l.facts),
 		Origin:   countryName(v.lane.origin()), Destination: countryName(v.lane.destination()),
 		Stage: v.stage, EndMilestone: v.endMilestone, EndedAt: millis(v.end),
@@ -212,7 +212,7 @@ func (m *Machine) orderRow(e *entity) schemas.OrderRow {
 	s := summarize(facts)
 	at := func(k schemas.OrderKind) int64 { return millis(s.first[k]) }
 	row := schemas.OrderRow{
-		EntityID: e.id, OrderID: m.rows.of(s.orderID), ShopID: m.texts.list[s.shop], Market: countryName(s.market), Version: e.version,
+		EntityID: e.id, OrderID: m.rows.of(s.orderID), ShopID: m.texts.list[s.shop], Market: countryName(s.market), Version: e.version(),
 		Carrier: m.texts.list[s.carrier], TrackingNumbers: m.numbersOf(facts), LabelSource: m.texts.list[s.label],
 		Origin: countryName(s.lane.origin()), Destination: countryName(s.lane.destination()), DestPostcode: m.rows.of(s.postcode),
 		CreatedAt: at(schemas.OrderCreated), ConfirmedAt: at(schemas.OrderConfirmed), ReadyAt: at(schemas.OrderReadyToShip),

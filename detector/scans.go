@@ -30,6 +30,7 @@ func (m *Machine) applyEvent(r *schemas.Record, out *Output) {
 			return
 		}
 	}
+	m.openAt(p, f.sec)
 	m.noteProduct(p, e.Product)
 	changed := e.NumberCheck == schemas.NumberInvalid && !p.is(entityBadNumber)
 	if changed {
@@ -37,6 +38,14 @@ func (m *Machine) applyEvent(r *schemas.Record, out *Output) {
 	}
 	if m.appendNew(p, &f) || m.mergeFact(i, p, &f, out) || changed {
 		m.news(i, p)
+	}
+}
+
+// openAt sets the opening time of a parcel of which only links or voids were known,
+// by its first fact.
+func (m *Machine) openAt(e *entity, sec uint32) {
+	if e.version() == 0 && !e.is(entityOrders) && len(m.sections(e).facts) == 0 {
+		e.opened = sec
 	}
 }
 
@@ -63,6 +72,15 @@ func (m *Machine) applyVoid(r *schemas.Record, out *Output) {
 // whether it was there before, and the record is held until that is. at is the
 // record's time, 0 where it has none.
 func (m *Machine) reach(id schemas.ID, name string, r *schemas.Record, at uint32) (uint32, *entity) {
+	i, e := m.reachAny(id, name, r, at)
+	if e != nil && e.is(entityQuarantined) {
+		return 0, nil
+	}
+	return i, e
+}
+
+// reachAny is reach that returns what is quarantined too.
+func (m *Machine) reachAny(id schemas.ID, name string, r *schemas.Record, at uint32) (uint32, *entity) {
 	if a := m.asks.find(id); a != nil {
 		m.hold(a, r)
 		return 0, nil
@@ -82,35 +100,7 @@ func (m *Machine) reach(id schemas.ID, name string, r *schemas.Record, at uint32
 		}
 		i, e = m.add(&id, number, flags, at)
 	}
-	if e.is(entityQuarantined) {
-		return 0, nil
-	}
 	return i, e
-}
-
-// appendNew adds a fact that is new and the last in order, behind the encoding
-// of the others. It reports false for any other fact, which it leaves alone.
-func (m *Machine) appendNew(e *entity, f *fact) bool {
-	block := m.blobs.block(e.blob)
-	used := e.used(block)
-	t, found := probe(block[used-int(e.factLen):used], f.id)
-	if found || e.facts >= MaxFacts || e.facts > 0 && compareFacts(&t.fact, f) > 0 {
-		return false
-	}
-	m.buf = appendFact(m.buf[:0], f, &t.fact, t.lane)
-	if used+len(m.buf) <= len(block) && used+len(m.buf) <= maxBlob {
-		e.factLen += uint16(copy(block[used:], m.buf))
-		e.facts++
-		return true
-	}
-	s := m.sections(e)
-	m.buf3 = append(append(m.buf3[:0], s.facts...), m.buf...)
-	s.facts = m.buf3
-	if !m.store(e, s) {
-		return false
-	}
-	e.facts++
-	return true
 }
 
 // mergeFact adds any fact, or quarantines a parcel that has too many. It reports
@@ -128,7 +118,6 @@ func (m *Machine) mergeFact(i uint32, e *entity, f *fact, out *Output) bool {
 		m.quarantine(i, e, reasonFacts, out)
 		return false
 	}
-	e.facts = uint16(len(facts))
 	return true
 }
 

@@ -13,7 +13,7 @@ import (
 // those that leave, the open questions, the filters of what is gone, the feeds,
 // and the end with the counts of them.
 // Timers are not in it: they follow from the entities' deadlines.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 const (
 	chunkHead = 5
@@ -108,6 +108,7 @@ func (m *Machine) writeHeader(c *chunker) {
 	b = le.AppendUint64(b, uint64(m.offset))
 	b = le.AppendUint64(b, uint64(m.clock))
 	b = le.AppendUint32(b, m.forwarded)
+	b = le.AppendUint32(b, m.slow)
 	b = append(le.AppendUint32(b, m.control), asByte(m.feeds.full))
 	b = le.AppendUint16(b, uint16(len(m.stalled)))
 	for _, carrier := range m.stalled {
@@ -122,19 +123,14 @@ func (m *Machine) writeHeader(c *chunker) {
 func (m *Machine) appendEntity(b []byte, e *entity) []byte {
 	le := binary.LittleEndian
 	b = append(b, e.id[:]...)
-	b = le.AppendUint64(b, e.version)
+	b = le.AppendUint64(b, e.version())
 	b = le.AppendUint32(b, e.opened)
 	b = le.AppendUint32(b, e.updated)
 	b = le.AppendUint32(b, e.deadline)
 	b = le.AppendUint16(b, e.flags)
 	b = append(b, e.stages, e.policy, e.number)
-	b = le.AppendUint16(b, e.orders)
-	b = le.AppendUint16(b, e.alerts)
-	b = le.AppendUint16(b, e.factLen)
-	block := m.blobs.block(e.blob)
-	used := e.used(block)
-	b = le.AppendUint16(b, uint16(used))
-	return append(b, block[:used]...)
+	b = le.AppendUint16(b, e.size)
+	return append(b, m.blobs.block(e.blob)[:e.size]...)
 }
 
 func (m *Machine) writeLeaver(c *chunker, l *leaver) {

@@ -15,7 +15,7 @@ func (m *Machine) livesOf(e *entity) []life {
 	if n := len(facts); n > 0 && facts[n-1].sec-facts[0].sec >= newLifeAfter {
 		m.splitLives(facts)
 	}
-	if e.orders > 0 {
+	if e.is(entityOrders) {
 		m.assign(m.ordersOf(e))
 	}
 	n := len(m.lives)

@@ -2,6 +2,7 @@ package detector
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"scantrail/schemas"
 )
@@ -13,50 +14,84 @@ type keyed[T any] interface {
 }
 
 // table holds entity slots in the order in which they were created, and finds
-// them by key: open addressing over slot numbers with a byte of the key beside
-// each, so that a probe rarely touches a slot that is not the one. Keys are
-// hashes already.
+// them by key. Keys are hashes already: their highest bits choose a segment of
+// the index, each of which grows on its own, so that growth takes neither a long
+// pause nor twice the memory.
 type table[T any, P keyed[T]] struct {
-	slabs [][]T
-	n     uint32 // slots ever used
-	free  []uint32
-	tags  []uint8
-	slots []uint32 // slot plus 1; 0 is free
-	dead  uint32   // places in slots whose entity was removed
+	slabs    [][]T
+	n        uint32 // slots ever used
+	free     []uint32
+	segments [1 << segmentBits]segment
 }
 
-// removed stands in slots where an entity was: a search goes on behind it.
-const removed = 1<<32 - 1
+// segment is open addressing over cache lines.
+type segment struct {
+	lines []line
+	live  int
+}
+
+// line holds slots and a byte of the key of each, so that a search touches one
+// line and, nearly always, only the slot that it is for. What finds its line full
+// goes to the next one that is not.
+type line struct {
+	tags    [lineSlots]uint8 // 0 is free
+	spilled uint32           // entities whose search goes on behind this line
+	slots   [lineSlots]uint32
+}
 
 const (
-	slabBits = 10
-	slabLen  = 1 << slabBits
-	minIndex = 1 << 8
+	slabBits    = 10
+	slabLen     = 1 << slabBits
+	segmentBits = 7
+	lineSlots   = 12
 )
 
 func (t *table[T, P]) at(i uint32) *T { return &t.slabs[i>>slabBits][i&(slabLen-1)] }
 
-func spread(id *schemas.ID) (at uint64, tag uint8) {
+// segment returns the segment of a key, the bits that choose a line in it, and the
+// tag.
+func (t *table[T, P]) segment(id *schemas.ID) (s *segment, hash uint64, tag uint8) {
 	h := binary.LittleEndian.Uint64(id[:8])
-	return h, uint8(h>>56) | 1
+	return &t.segments[h>>(64-segmentBits)], h << segmentBits, max(uint8(h), 1)
+}
+
+// home returns the line that a key's search begins at.
+func (s *segment) home(hash uint64) uint64 {
+	at, _ := bits.Mul64(hash, uint64(len(s.lines)))
+	return at
+}
+
+func (s *segment) after(at uint64) uint64 {
+	if at++; at == uint64(len(s.lines)) {
+		return 0
+	}
+	return at
 }
 
 func (t *table[T, P]) find(id *schemas.ID) (uint32, *T) {
-	if t.n == 0 {
-		return 0, nil
-	}
-	at, tag := spread(id)
-	mask := uint64(len(t.slots) - 1)
-	for at &= mask; t.slots[at] != 0; at = (at + 1) & mask {
-		if t.tags[at] != tag || t.slots[at] == removed {
-			continue
+	s, hash, tag := t.segment(id)
+	at := s.home(hash)
+	for range s.lines {
+		l := &s.lines[at]
+		for k := l.match(tag, 0); k < lineSlots; k = l.match(tag, k+1) {
+			if e := t.at(l.slots[k]); *P(e).key() == *id {
+				return l.slots[k], e
+			}
 		}
-		i := t.slots[at] - 1
-		if s := t.at(i); *P(s).key() == *id {
-			return i, s
+		if l.spilled == 0 {
+			break
 		}
+		at = s.after(at)
 	}
 	return 0, nil
+}
+
+// match returns the first place from k on that has a tag, lineSlots for none.
+func (l *line) match(tag uint8, k int) int {
+	for k < lineSlots && l.tags[k] != tag {
+		k++
+	}
+	return k
 }
 
 // add takes a slot, that which was freed last or a new one, and returns it; the
@@ -72,63 +107,69 @@ func (t *table[T, P]) add(id *schemas.ID) (uint32, *T) {
 		i = t.n
 		t.n++
 	}
-	s := t.at(i)
-	*s = *new(T)
-	*P(s).key() = *id
-	if (int(t.live())+int(t.dead))*5 >= len(t.slots)*4 {
-		t.reindex(i)
+	e := t.at(i)
+	*e = *new(T)
+	*P(e).key() = *id
+	s, hash, tag := t.segment(id)
+	if 10*(s.live+1) > 9*lineSlots*len(s.lines) {
+		t.grow(s)
 	}
-	t.index(id, i)
-	return i, s
+	s.live++
+	s.put(hash, tag, i)
+	return i, e
 }
 
-// live is the number of entities, one that is being added included.
+func (s *segment) put(hash uint64, tag uint8, i uint32) {
+	for at := s.home(hash); ; at = s.after(at) {
+		l := &s.lines[at]
+		if k := l.match(0, 0); k < lineSlots {
+			l.tags[k], l.slots[k] = tag, i
+			return
+		}
+		l.spilled++
+	}
+}
+
+// grow makes a segment a fifth larger.
+func (t *table[T, P]) grow(s *segment) {
+	old := s.lines
+	s.lines = make([]line, len(old)+len(old)/5+1)
+	for k := range old {
+		for j, tag := range old[k].tags {
+			if i := old[k].slots[j]; tag != 0 {
+				_, hash, _ := t.segment(P(t.at(i)).key())
+				s.put(hash, tag, i)
+			}
+		}
+	}
+}
+
+// live is the number of entities.
 func (t *table[T, P]) live() uint32 { return t.n - uint32(len(t.free)) }
 
 // remove frees slot i, whose key is still in it.
 func (t *table[T, P]) remove(i uint32) {
-	at, _ := spread(P(t.at(i)).key())
-	mask := uint64(len(t.slots) - 1)
-	for at &= mask; t.slots[at] != i+1; at = (at + 1) & mask {
-	}
-	t.slots[at] = removed
-	t.dead++
+	s, hash, tag := t.segment(P(t.at(i)).key())
+	s.live--
 	t.free = append(t.free, i)
-}
-
-func (t *table[T, P]) index(id *schemas.ID, i uint32) {
-	at, tag := spread(id)
-	mask := uint64(len(t.slots) - 1)
-	for at &= mask; t.slots[at] != 0; at = (at + 1) & mask {
-	}
-	t.slots[at], t.tags[at] = i+1, tag
-}
-
-// reindex makes the index anew, of the size that the entities need. Slot but is
-// left out.
-func (t *table[T, P]) reindex(but uint32) {
-	size := max(len(t.slots), minIndex)
-	for int(t.live())*5 >= size*3 {
-		size *= 2
-	}
-	t.slots, t.tags, t.dead = make([]uint32, size), make([]uint8, size), 0
-	skip := make([]bool, 0)
-	if len(t.free) > 0 {
-		skip = make([]bool, t.n)
-		for _, i := range t.free {
-			skip[i] = true
+	for at := s.home(hash); ; at = s.after(at) {
+		l := &s.lines[at]
+		for k := l.match(tag, 0); k < lineSlots; k = l.match(tag, k+1) {
+			if l.slots[k] == i {
+				l.tags[k] = 0
+				return
+			}
 		}
-	}
-	for i := range t.n {
-		if i != but && (len(skip) == 0 || !skip[i]) {
-			t.index(P(t.at(i)).key(), i)
-		}
+		l.spilled--
 	}
 }
 
 func (t *table[T, P]) bytes() int64 {
-	var zero T
-	return int64(len(t.slabs))*slabLen*int64(sizeOf(zero)) + int64(len(t.slots))*5
+	n := int64(t.live()) * int64(sizeOf(*new(T)))
+	for i := range t.segments {
+		n += int64(len(t.segments[i].lines)) * int64(sizeOf(line{}))
+	}
+	return n
 }
 
 // queue lists the slots whose row has not been written. A slot is in it if and

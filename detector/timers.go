@@ -2,14 +2,27 @@ package detector
 
 import "slices"
 
-// timers is a calendar of one-minute buckets, each a list of parcels chained
-// through their slots. A parcel is filed once, at or before its deadline: a
-// scan that moves the deadline later does not touch the calendar, and the
-// parcel is filed anew when its old minute comes.
+// timers is a calendar of one-minute buckets, each a chain of blocks of slot
+// numbers. A parcel is filed once, at or before its deadline: a scan that moves
+// the deadline later does not touch the calendar, and the parcel is filed anew
+// when its old minute comes. One that moves it earlier files the parcel a second
+// time: what stands in a bucket that is not the parcel's own no longer counts.
 type timers struct {
-	buckets []uint32 // first slot of each minute modulo ringMinutes, plus 1
-	minute  uint32   // minute of the clock
+	buckets []uint32 // first block of each minute modulo ringMinutes, plus 1
+	slabs   [][]timerBlock
+	used    uint32 // blocks ever handed out
+	free    uint32 // first of the blocks that were given back, plus 1
+	minute  uint32 // minute of the clock
 }
+
+// timerBlock is one cache line.
+type timerBlock struct {
+	next  uint32 // plus 1
+	n     uint32
+	slots [14]uint32
+}
+
+const timerSlab = 1 << 8 // blocks
 
 // ringMinutes is how far ahead the calendar reaches (22 days); a later deadline
 // waits in its last bucket and is filed again from there.
@@ -23,6 +36,37 @@ func (t *timers) start(now uint32) {
 	t.minute = now / 60
 }
 
+func (t *timers) block(i uint32) *timerBlock { return &t.slabs[i/timerSlab][i%timerSlab] }
+
+func (t *timers) bytes() int64 { return int64(t.used) * int64(sizeOf(timerBlock{})) }
+
+// file puts a slot into a bucket.
+func (t *timers) file(bucket, slot uint32) {
+	i := t.buckets[bucket]
+	if i == 0 || int(t.block(i-1).n) == len(timerBlock{}.slots) {
+		i = t.newBlock(i)
+		t.buckets[bucket] = i
+	}
+	b := t.block(i - 1)
+	b.slots[b.n] = slot
+	b.n++
+}
+
+func (t *timers) newBlock(next uint32) uint32 {
+	i := t.free
+	if i != 0 {
+		t.free = t.block(i - 1).next
+	} else {
+		if int(t.used) == len(t.slabs)*timerSlab {
+			t.slabs = append(t.slabs, make([]timerBlock, timerSlab))
+		}
+		t.used++
+		i = t.used
+	}
+	*t.block(i - 1) = timerBlock{next: next}
+	return i
+}
+
 // arm makes sure that the parcel is looked at by second deadline; 0 is never.
 func (m *Machine) arm(i uint32, p *entity, deadline uint32) {
 	p.deadline = deadline
@@ -31,32 +75,12 @@ func (m *Machine) arm(i uint32, p *entity, deadline uint32) {
 	}
 	t := &m.timers
 	ahead := min(max(deadline/60, t.minute)-t.minute, ringMinutes-1)
-	if p.bucket != 0 {
-		filed := (uint32(p.bucket-1) - t.minute) % ringMinutes
-		if filed <= ahead {
-			return
-		}
-		m.unfile(p)
+	if p.bucket != 0 && (uint32(p.bucket-1)-t.minute)%ringMinutes <= ahead {
+		return
 	}
 	b := (t.minute + ahead) % ringMinutes
 	p.bucket = uint16(b + 1)
-	p.prev, p.next = 0, t.buckets[b]
-	if p.next != 0 {
-		m.entities.at(p.next - 1).prev = i + 1
-	}
-	t.buckets[b] = i + 1
-}
-
-func (m *Machine) unfile(p *entity) {
-	if p.prev != 0 {
-		m.entities.at(p.prev - 1).next = p.next
-	} else {
-		m.timers.buckets[p.bucket-1] = p.next
-	}
-	if p.next != 0 {
-		m.entities.at(p.next - 1).prev = p.prev
-	}
-	p.next, p.prev, p.bucket = 0, 0, 0
+	t.file(b, i)
 }
 
 // fire judges the parcels that have news and those whose deadline the clock has
@@ -73,7 +97,9 @@ func (m *Machine) fire(out *Output) {
 		}
 	}
 	slices.Sort(m.due)
-	for _, i := range slices.Compact(m.due) {
+	m.due = slices.Compact(m.due)
+	for k, i := range m.due {
+		m.warmDue(k)
 		e := m.entities.at(i)
 		switch {
 		case e.flags&(entityFree|entityQuarantined) != 0: // quarantined since it had its news
@@ -91,18 +117,39 @@ func (m *Machine) fire(out *Output) {
 	}
 }
 
+// warmDue reads ahead of the k-th of those that are due: the slot of one, and the
+// blob of one whose slot was read before.
+func (m *Machine) warmDue(k int) {
+	const ahead = 8
+	if k+2*ahead < len(m.due) {
+		m.warm.sum += m.entities.at(m.due[k+2*ahead]).blob
+	}
+	if k+ahead < len(m.due) {
+		m.warm.sum += m.warmBlob(m.entities.at(m.due[k+ahead]))
+	}
+}
+
 // collect takes off the bucket of a minute all parcels that are due or that
 // belong into another bucket.
 func (m *Machine) collect(minute, now uint32) {
-	next := m.timers.buckets[minute%ringMinutes]
+	t, bucket := &m.timers, minute%ringMinutes
+	next := t.buckets[bucket]
+	t.buckets[bucket] = 0
 	for next != 0 {
-		i := next - 1
-		p := m.entities.at(i)
-		next = p.next
-		if p.deadline > now && p.deadline/60 == minute {
-			continue
+		this := next
+		b := *t.block(this - 1)
+		next = b.next
+		t.block(this - 1).next, t.free = t.free, this
+		for _, i := range b.slots[:b.n] {
+			p := m.entities.at(i)
+			switch {
+			case uint32(p.bucket) != bucket+1: // gone, or filed elsewhere since
+			case p.deadline > now && p.deadline/60 == minute:
+				t.file(bucket, i)
+			default:
+				p.bucket = 0
+				m.due = append(m.due, i)
+			}
 		}
-		m.unfile(p)
-		m.due = append(m.due, i)
 	}
 }

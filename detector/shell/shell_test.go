@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -525,7 +525,7 @@ func TestMemoryLimit(t *testing.T) {
 	metrics := NewMetrics(prometheus.NewRegistry())
 	stop = b.runWith(Config{Rows: rows, MemoryLimit: first * 180, Metrics: metrics})
 	defer func() { stop() }()
-	b.until("reading rests", func() bool { return testutil.ToFloat64(metrics.Resting) == 1 })
+	b.until("reading rests", func() bool { return value(t, metrics.Resting) == 1 })
 	if b.applied() {
 		t.Error("the whole log was read beyond the limit")
 	}
@@ -541,4 +541,12 @@ func deliveredScan(n int, at time.Time) schemas.Record {
 		ParcelID: schemas.ParcelID(number), FactID: schemas.Hash([]byte(number)), TrackingNumber: number, Carrier: "usps",
 		Milestone: schemas.Delivered, Physical: true, Progress: true, OccurredAt: at.UnixMilli(), ReceivedAt: at.UnixMilli(),
 	}}
+}
+
+func value(t *testing.T, g prometheus.Gauge) float64 {
+	var m dto.Metric
+	if err := g.Write(&m); err != nil {
+		t.Fatal(err)
+	}
+	return m.GetGauge().GetValue()
 }

@@ -1,0 +1,72 @@
+package detector
+
+import "scantrail/schemas"
+
+// WarmBatch is how many records ahead it pays to call Warm.
+const WarmBatch = 32
+
+// Warm reads what the next records will need, those of entities by these ids, and
+// changes nothing. One after the other, each record waits for memory three times:
+// for the index, the slot and the blob. Asked for together, they wait once.
+func (m *Machine) Warm(ids []schemas.ID) {
+	ids = ids[:min(len(ids), WarmBatch)]
+	sum := uint32(0)
+	for i := range ids {
+		sum += m.entities.warmIndex(&ids[i])
+	}
+	w := &m.warm
+	w.n = 0
+	for i := range ids {
+		if e := m.entities.guess(&ids[i]); e != nil {
+			sum += e.blob
+			w.found[w.n] = e
+			w.n++
+		}
+	}
+	for _, e := range w.found[:w.n] {
+		sum += m.warmBlob(e)
+	}
+	w.sum = sum
+}
+
+// warmed is the scratch of Warm. The sum is what keeps its reads from being
+// left out.
+type warmed struct {
+	found [WarmBatch]*entity
+	n     int
+	sum   uint32
+}
+
+const cacheLine = 64
+
+func (m *Machine) warmBlob(e *entity) (sum uint32) {
+	if e.blob == 0 {
+		return 0
+	}
+	b := m.blobs.block(e.blob)
+	for k := 0; k < int(e.size); k += cacheLine {
+		sum += uint32(b[k])
+	}
+	return sum
+}
+
+func (t *table[T, P]) warmIndex(id *schemas.ID) uint32 {
+	s, hash, _ := t.segment(id)
+	if len(s.lines) == 0 {
+		return 0
+	}
+	return s.lines[s.home(hash)].spilled
+}
+
+// guess returns the first entity whose tag is that of id: nearly always its own.
+func (t *table[T, P]) guess(id *schemas.ID) *T {
+	s, hash, tag := t.segment(id)
+	if len(s.lines) == 0 {
+		return nil
+	}
+	l := &s.lines[s.home(hash)]
+	if k := l.match(tag, 0); k < lineSlots {
+		return t.at(l.slots[k])
+	}
+	return nil
+}
