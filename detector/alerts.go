@@ -25,7 +25,7 @@ func alertID(b []byte, family string, trackingNumber []byte, anchor int64) schem
 }
 
 // known is an alert that was published. Alerts are kept with their parcel, by
-// family and anchor; one that never opened is forgotten once withdrawn.
+// family and anchor; one that was at risk and never more is forgotten once withdrawn.
 type known struct {
 	wanted
 	opened   uint32 // clock when it first opened; 0 if it never did
@@ -122,7 +122,7 @@ func (m *Machine) settle(e *entity, lives []life, news bool, out *Output) bool {
 			changed = true
 			m.publish(e, &k, l, out)
 		}
-		if k.status != schemas.AlertWithdrawn || k.opened != 0 {
+		if k.status != schemas.AlertWithdrawn || k.opened != 0 || k.level != 0 {
 			m.next = append(m.next, k)
 		}
 	}
@@ -230,7 +230,7 @@ func (m *Machine) publish(e *entity, k *known, l *life, out *Output) {
 		ChangedAt: millis(m.nowOf(e)), Backfill: k.backfill,
 	}
 	if r := m.policies[e.policy]; r != nil {
-		a.Policy = r.policy.Name // of the last life
+		a.Policy = m.policies[m.choose(r.set, e, l)].policy.Name
 	}
 	var o summary
 	when := occasion{order: e.is(entityOrder)}

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"runtime"
@@ -86,8 +87,11 @@ func (w *benchWorld) order(i, k int) *schemas.Record {
 	return &w.r
 }
 
+const abreast = 5000
+
 // filled returns a machine with n open parcels of 12 scans, and of an order
-// with five facts where asked. Rounds interleave the parcels, as carriers do.
+// with five facts where asked. The scans of 5,000 parcels at a time are
+// interleaved, as those of carriers are.
 func filled(b testing.TB, n int, orders bool) (*Machine, *benchWorld) {
 	m, w := NewMachine(0, 1), &benchWorld{n: n}
 	var out Output
@@ -105,23 +109,27 @@ func filled(b testing.TB, n int, orders bool) (*Machine, *benchWorld) {
 		tick.Tick.At = m.Clock() + 600_000
 		do(&tick)
 	}
-	for k := range benchWay {
-		for i := range n {
-			if orders && k < 5 {
-				do(w.order(i, k))
+	var rows []schemas.ParcelRow
+	for from := 0; from < n; from += abreast {
+		for k := range benchWay {
+			for i := from; i < min(from+abreast, n); i++ {
+				if orders && k < 5 {
+					do(w.order(i, k))
+				}
+				do(w.scan(i, k))
 			}
-			do(w.scan(i, k))
 		}
+		do(&tick)
+		rows = m.DirtyParcels(abreast, rows[:0])
+		m.MarkParcelsWritten(rows)
 	}
-	do(&tick)
-	m.MarkParcelsWritten(m.DirtyParcels(n, nil))
 	return m, w
 }
 
 // BenchmarkApply adds scans to parcels of 12, with a tick every 5,000 scans as
 // a partition that takes 1,000 a second sees them: the evaluation is included.
 func BenchmarkApply(b *testing.B) {
-	for _, tickEvery := range []int{5000, 1} {
+	for _, tickEvery := range []int{5000, 1, 1 << 30} {
 		b.Run(fmt.Sprintf("tick_every=%d", tickEvery), func(b *testing.B) { benchmarkApply(b, tickEvery) })
 	}
 }
@@ -317,5 +325,32 @@ func TestApplyAllocates(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(2000, step) - base; got > 0.05 { // pages of the arena
 		t.Errorf("%.2f allocations per scan and tick", got)
+	}
+}
+
+// BenchmarkTimers files every parcel once, over 36 hours, and takes all off again.
+func BenchmarkTimers(b *testing.B) {
+	n := *parcelsFlag
+	for range b.N {
+		m := NewMachine(0, 1)
+		for i := range n {
+			var id schemas.ID
+			binary.LittleEndian.PutUint64(id[:], uint64(i)*0x9e3779b97f4a7c15)
+			m.entities.add(&id)
+		}
+		now := uint32(testBase / 1000)
+		m.timers.start(now)
+		began := cpuTime()
+		for i := range uint32(n) {
+			m.arm(i, m.entities.at(i), now+i*2654435761%(36*3600))
+		}
+		armed := cpuTime()
+		for minute := now / 60; minute <= now/60+36*60; minute++ {
+			m.collect(minute, minute*60+60)
+			m.due = m.due[:0]
+		}
+		b.ReportMetric(float64(m.timers.bytes())/float64(n), "B/timer")
+		b.ReportMetric(float64((armed-began).Nanoseconds())/float64(n), "cpu-ns/filed")
+		b.ReportMetric(float64((cpuTime()-armed).Nanoseconds())/float64(n), "cpu-ns/fired")
 	}
 }

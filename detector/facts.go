@@ -83,10 +83,23 @@ func (f *fact) received() uint32 {
 	return f.sec
 }
 
+// tooMany reports whether facts are more than a parcel has. Voids whose scan has
+// not come are counted by themselves; they stand first.
+func tooMany(facts []fact) bool {
+	if len(facts) <= MaxFacts {
+		return false
+	}
+	unheard := 0
+	for unheard < len(facts) && facts[unheard].sec == unseen && facts[unheard].void() {
+		unheard++
+	}
+	return unheard > MaxFacts || len(facts)-unheard > MaxFacts
+}
+
 // validFacts reports whether facts can be those of a parcel: in order, each id
 // once, every number in its range.
 func validFacts(facts []fact, places, links int) bool {
-	if len(facts) > MaxFacts {
+	if tooMany(facts) {
 		return false
 	}
 	for i := range facts {

@@ -21,6 +21,8 @@ const (
 	newLifeAfter = 30 * day
 	// The same so long after the last fact: the trail has expired.
 	expired = 120 * day
+	// The same for an order that waits for nothing more: its parcels have its facts.
+	settledAfter = 14 * day
 	// A row stays so long in memory at least: an answer that holds a whole old
 	// trail, read every hour, must not bring its parcel back every hour.
 	restless = day
@@ -44,8 +46,26 @@ func (m *Machine) over(e *entity, end uint32) uint32 {
 			last = e.opened
 		}
 		leaves = saturate(last, expired)
+		if e.is(entityOrder) && settled(m.ordersOf(e)) {
+			leaves = saturate(last, settledAfter)
+		}
 	}
 	return max(leaves, saturate(e.updated, restless))
+}
+
+// settled reports whether an order waits for nothing more: it was cancelled, or it
+// is confirmed and has a number, and no request to cancel it is open.
+func settled(facts []orderFact) bool {
+	var has [numOrderKinds]bool
+	for i := range facts {
+		if k := facts[i].kind; k.Known() {
+			has[k] = true
+		}
+	}
+	if has[schemas.OrderCancelled] {
+		return true
+	}
+	return has[schemas.OrderConfirmed] && hasNumber(facts) && (!has[schemas.OrderCancelRequested] || has[schemas.OrderCancelAnswered])
 }
 
 // lastFact returns the time of the latest scan or order fact of e, 0 for none.
@@ -92,7 +112,7 @@ func (m *Machine) archiveRow(l *leaver) schemas.ArchiveRow {
 	e := l.entity
 	e.policy, e.flags = 0, e.flags&^(entityDirty|entityEnded)
 	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version(), Kind: "parcel", EvictedAt: millis(l.at),
-		State: m.appendEntity(nil, &e)}
+		State: m.appendEntity([]byte{snapshotVersion}, &e)}
 	if l.is(entityOrder) {
 		o := summarize(m.ordersOf(&l.entity))
 		row.Kind, row.Name = "order", schemas.OrderKey(m.texts.list[o.shop], string(o.orderID))
@@ -153,7 +173,10 @@ type Ask struct {
 
 type ask struct {
 	Ask
-	held [][]byte // records, in the order of the log
+	held []string        // records, each once, in the order of the log
+	has  map[string]bool // the same
+	size int             // bytes of them
+	full bool            // more came than are held
 }
 
 // asks are the open questions, in the order in which they came up.
@@ -191,14 +214,44 @@ func (a *asks) remove(id schemas.ID) {
 	}
 }
 
-// maxHeld bounds the records held for one entity: what has more is no parcel.
-const maxHeld = 4 * MaxFacts
+// Bounds of what is held for one entity, all of which stands in one record of a
+// snapshot: what has more is no parcel.
+const (
+	maxHeld      = 16 * MaxFacts
+	maxHeldBytes = 512 << 10
+)
 
-// hold keeps a record until it is known what it is about.
+// hold keeps a record until it is known what it is about: of a scan, what the
+// machine reads of it.
 func (m *Machine) hold(a *ask, r *schemas.Record) {
-	if len(a.held) < maxHeld {
-		a.held = append(a.held, m.encoder.Append(nil, r))
+	c := *r
+	if c.Kind == schemas.KindEvent {
+		e := &r.Event
+		c.Event = schemas.Event{
+			ParcelID: e.ParcelID, FactID: e.FactID, Carrier: e.Carrier, TrackingNumber: e.TrackingNumber,
+			OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt, UncertaintySecs: e.UncertaintySecs, Milestone: e.Milestone,
+			Physical: e.Physical, Progress: e.Progress, Backfill: e.Backfill, Country: e.Country, Postcode: e.Postcode,
+			Facility: e.Facility, Product: e.Product, OriginCountry: e.OriginCountry, DestinationCountry: e.DestinationCountry,
+			MappingVersion: e.MappingVersion, NumberCheck: e.NumberCheck,
+		}
 	}
+	m.sending = m.encoder.Append(m.sending[:0], &c)
+	a.keep(m.sending)
+}
+
+func (a *ask) keep(record []byte) {
+	if a.has[string(record)] {
+		return
+	}
+	if len(a.held) == maxHeld || a.size+len(record) > maxHeldBytes {
+		a.full = true
+		return
+	}
+	if a.has == nil {
+		a.has = map[string]bool{}
+	}
+	s := string(record)
+	a.held, a.has[s], a.size = append(a.held, s), true, a.size+len(s)
 }
 
 // Asks appends to dst the first limit open questions.
@@ -228,7 +281,6 @@ func (m *Machine) applyRebuild(b *schemas.Rebuild, out *Output) {
 	if a == nil || a.Offset != b.Ask {
 		return
 	}
-	held := a.held
 	m.asks.remove(b.EntityID)
 	for state := b.State; len(state) > 0; {
 		n, width := binary.Uvarint(state)
@@ -239,14 +291,17 @@ func (m *Machine) applyRebuild(b *schemas.Rebuild, out *Output) {
 		state = state[width+int(n):]
 	}
 	m.answering = true
-	for _, raw := range held {
-		// An own record: what others are held and applied during it would be lost.
+	for _, raw := range a.held {
+		// A record of its own each time: what a decoded one holds aliases raw.
 		var r schemas.Record
-		if r.Decode(raw) == nil {
+		if r.Decode([]byte(raw)) == nil {
 			m.dispatch(&r, out)
 		}
 	}
 	m.answering = false
+	if i, e := m.entities.find(&b.EntityID); a.full && e != nil && !e.is(entityQuarantined) {
+		m.quarantine(i, e, reasonFacts, out)
+	}
 }
 
 // comeBack adds what the archive holds to an entity, which it creates. A state
@@ -255,8 +310,9 @@ func (m *Machine) applyRebuild(b *schemas.Rebuild, out *Output) {
 func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 	r := reader{b: state}
 	var s entity
+	version := r.u8()
 	blob, err := m.readEntity(&r, &s)
-	if err != nil || r.bad || s.id != id {
+	if version != snapshotVersion || err != nil || r.bad || s.id != id {
 		out.Gaps = append(out.Gaps, DataGap{Version: m.version, ParcelID: id, Reason: "state in the archive is damaged", At: millis(m.now())})
 		return
 	}
@@ -269,7 +325,10 @@ func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 		*e = s
 		m.count(e, 1)
 	} else {
-		m.mergeState(e, &s, blob)
+		m.mergeState(i, e, &s, blob, out)
+	}
+	if e.is(entityQuarantined) {
+		return
 	}
 	if e.is(entityMoved) {
 		m.arm(i, e, saturate(m.now(), expired))
@@ -280,7 +339,7 @@ func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 }
 
 // mergeState adds an older life of a number to the one that came back first.
-func (m *Machine) mergeState(e, s *entity, blob []byte) {
+func (m *Machine) mergeState(i uint32, e, s *entity, blob []byte, out *Output) {
 	other := *s
 	other.blob = m.blobs.put(0, blob)
 	facts := slices.Clone(m.factsOf(&other))
@@ -288,18 +347,20 @@ func (m *Machine) mergeState(e, s *entity, blob []byte) {
 	orders := m.sections(&other).orders
 	merged := m.factsOf(e)
 	for k := range facts {
-		if merged, _ = m.merge(merged, &facts[k]); len(merged) > MaxFacts {
-			break
-		}
+		merged, _ = m.merge(merged, &facts[k])
 	}
 	m.facts = merged
-	m.buf = appendFacts(m.buf[:0], merged[:min(len(merged), MaxFacts)])
+	m.buf = appendFacts(m.buf[:0], merged)
 	sec := m.sections(e)
 	sec.facts = m.buf
 	if len(sec.orders) == 0 {
 		sec.orders = slices.Clone(orders)
 	}
-	m.store(e, sec)
+	if tooMany(merged) || !m.store(e, sec) {
+		m.blobs.release(other.blob)
+		m.quarantine(i, e, reasonFacts, out)
+		return
+	}
 	for k := range alerts {
 		a := &alerts[k]
 		m.takeOver(e, &schemas.HandedAlert{Family: uint8(a.family), Status: a.status, Level: a.level, Backfill: a.backfill,

@@ -122,13 +122,14 @@ func (m *Machine) readHeader(r *reader) error {
 		m.stalled = append(m.stalled, string(r.long(int(r.u8()))))
 	}
 	m.restore.header = true
+	m.generation = max(m.generation, generation) // a control record may have raised it
 	switch {
 	case r.bad:
 		return nil
 	case partition != m.partition:
 		return fmt.Errorf("is of partition %d", partition)
-	case generation > m.generation:
-		return fmt.Errorf("is of generation %d, after %d", generation, m.generation)
+	case generation > schemas.MaxGeneration:
+		return fmt.Errorf("is of generation %d, at most %d", generation, schemas.MaxGeneration)
 	case m.offset < -1 || m.clock < 0 || m.clock > maxClock:
 		return errors.New("offset or clock out of range")
 	}
@@ -191,12 +192,12 @@ func (m *Machine) checkEntity(e *entity, s sections) error {
 	if e.is(entityMore) {
 		x, ok := readMore(s.more, nil)
 		links = len(x.links)
-		if !ok || links > maxLinks || len(x.keys) >= maxLives || int(x.product) >= len(m.texts.list) || !bytes.Equal(appendMore(m.buf[:0], &x), s.more) {
+		if !ok || links > maxLinks || len(x.keys) >= maxLives || int(x.product) >= len(m.texts.list) || !m.encodes(s.more, appendMore(m.buf[:0], &x)) {
 			return fmt.Errorf("parcel %s: numbers or lives do not decode", e.id)
 		}
 	}
 	var ok bool
-	if m.facts, ok = readFacts(s.facts, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list), links) || !bytes.Equal(appendFacts(m.buf[:0], m.facts), s.facts) {
+	if m.facts, ok = readFacts(s.facts, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list), links) || !m.encodes(s.facts, appendFacts(m.buf[:0], m.facts)) {
 		return fmt.Errorf("parcel %s: facts do not decode", e.id)
 	}
 	m.known, m.buf = readKnown(s.alerts, m.known[:0]), m.buf[:0]
@@ -207,10 +208,17 @@ func (m *Machine) checkEntity(e *entity, s sections) error {
 		return fmt.Errorf("entity %s: alerts do not decode", e.id)
 	}
 	m.ofacts, m.digits, ok = readOrderFacts(s.orders, m.ofacts[:0], m.digits[:0])
-	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list), links) || !bytes.Equal(appendOrderFacts(m.buf[:0], m.ofacts), s.orders) {
+	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list), links) || !m.encodes(s.orders, appendOrderFacts(m.buf[:0], m.ofacts)) {
 		return fmt.Errorf("entity %s: order facts do not decode", e.id)
 	}
 	return nil
+}
+
+// encodes reports whether what was decoded is encoded as it was. It keeps the
+// buffer that b was made in.
+func (m *Machine) encodes(was, b []byte) bool {
+	m.buf = b
+	return bytes.Equal(was, b)
 }
 
 func (m *Machine) restoreEntity(r *reader) error {
@@ -264,14 +272,15 @@ func (m *Machine) readAsk(r *reader) error {
 	copy(id[:], r.take(len(id)))
 	offset := int64(r.u64())
 	name := string(r.long(int(r.u16())))
-	n := int(r.u16())
+	full, n := r.u8() != 0, int(r.u16())
 	if r.bad || n > maxHeld || m.asks.find(id) != nil {
 		return fmt.Errorf("question about %s: cut short, twice or too long", id)
 	}
 	q := m.asks.add(id, name, offset)
 	for ; n > 0 && !r.bad; n-- {
-		q.held = append(q.held, bytes.Clone(r.long(int(r.u32()))))
+		q.keep(r.long(int(r.u32())))
 	}
+	q.full = full
 	return nil
 }
 

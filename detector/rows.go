@@ -129,7 +129,7 @@ func (m *Machine) parcelRows(e *entity, dst []schemas.ParcelRow) []schemas.Parce
 		if i > 0 {
 			opened = keys[i-1]
 		}
-		if i >= len(lives) {
+		if i >= len(lives) || len(lives[i].facts) == 0 && len(lives[i].main) == 0 {
 			*row = schemas.ParcelRow{ParcelID: e.id, OpenedAt: millis(opened), Version: e.version(), Deleted: true,
 				TrackingNumber: m.rows.of(m.sections(e).number), UpdatedAt: millis(e.updated), Carriers: row.Carriers[:0]}
 			continue

@@ -114,7 +114,7 @@ func (m *Machine) mergeFact(i uint32, e *entity, f *fact, out *Output) bool {
 	m.buf = appendFacts(m.buf[:0], facts)
 	s := m.sections(e)
 	s.facts = m.buf
-	if len(facts) > MaxFacts || !m.store(e, s) {
+	if tooMany(facts) || !m.store(e, s) {
 		m.quarantine(i, e, reasonFacts, out)
 		return false
 	}

@@ -146,6 +146,7 @@ func (m *Machine) writeAsk(c *chunker, q *ask) {
 	b = binary.LittleEndian.AppendUint64(b, uint64(q.Offset))
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(q.Name)))
 	b = append(b, q.Name...)
+	b = append(b, asByte(q.full))
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(q.held)))
 	for _, r := range q.held {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(r)))

@@ -139,7 +139,7 @@ func (m *Machine) collect(minute, now uint32) {
 		this := next
 		b := *t.block(this - 1)
 		next = b.next
-		t.block(this - 1).next, t.free = t.free, this
+		t.block(this-1).next, t.free = t.free, this
 		for _, i := range b.slots[:b.n] {
 			p := m.entities.at(i)
 			switch {

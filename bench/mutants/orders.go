@@ -27,7 +27,7 @@ func ofOrders() []mutant {
 		{"cancelled-order-reuses", "a cancelled order counts as one that reuses a number", []edit{
 			{"detector/numberrules.go", "h.cancelled = h.cancelled || ", "h.cancelled = h.cancelled && "}}},
 		{"new-number-late", "a number that an order names later hears nothing of what was before", []edit{
-			{"detector/orders.go", "if slices.Contains(before, n) {", "if slices.Contains(after, n) {"}}},
+			{"detector/orders.go", "if slices.Contains(before, n) {", "if slices.Contains(before, n) || slices.Contains(after, n) {"}}},
 		{"order-number-by-arrival", "of two numbers of an order fact the one that came first names its alerts", []edit{
 			{"detector/orders.go", "if !changed && !m.renumber(e, facts, &f) {", "if !changed {"}}},
 		{"forwarded-ignored", "deadlines count by the clock although facts are still on their way", []edit{

@@ -117,7 +117,7 @@ func (j *judge) pickupAnchor(o *order) int64 {
 }
 
 // judgeOrder returns the alerts that the order's own entity holds.
-func judgeOrder(d *Document, o *order, now int64) []Alert {
+func judgeOrder(d *Document, o *order, now int64) ([]Alert, About) {
 	j := &judge{doc: d, now: now, market: o.market}
 	if j.market == "" {
 		j.market = o.dest
@@ -141,7 +141,7 @@ func judgeOrder(d *Document, o *order, now int64) []Alert {
 		j.deadline("delivered_late", "", number, j.promised(o), j.p.Deadlines["delivered_late"], nil, o.first(schemas.OrderMarkedDelivered), cancelled)
 		j.deadline("status_mismatch", "shipped_not_scanned", number, shipped, j.grace(), nil, never, cancelled)
 	}
-	return j.out
+	return j.out, About{Shop: o.shop, Order: o.id, Market: o.market, Origin: o.origin, Destination: o.dest, Policy: j.p.Name}
 }
 
 func (j *judge) grace() Deadline { return Deadline{After: Span{Secs: j.p.Grace}} }

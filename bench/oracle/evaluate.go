@@ -20,10 +20,11 @@ func (c *Case) Evaluate(docs []Document) []Alert {
 	d := &docs[c.Doc]
 	for _, o := range c.allOrders() {
 		key := OrderKey(o.shop, o.id)
-		add(key, judgeOrder(d, o, c.Clocks[c.Home(key)].S))
+		alerts, _ := judgeOrder(d, o, c.Clocks[c.Home(key)].S)
+		add(key, alerts)
 	}
 	c.each(func(root string, u *union, k Clock) {
-		alerts, _ := judgeParcel(d, u, k)
+		alerts, _, _ := judgeParcel(d, u, k)
 		add(root, alerts)
 	})
 	return out

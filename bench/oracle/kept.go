@@ -2,9 +2,10 @@ package oracle
 
 // Kept returns the numbers and the order keys that may be judged by policies of
 // before, after others have come into force: parcels of which a life has ended,
-// and what has been silent so long that it was put away.
+// what has been silent so long that it was put away, and orders that wait for
+// nothing more, which are put away two weeks after their last fact.
 func (c *Case) Kept() map[string]bool {
-	const silent = 127 * day
+	const silent, settled = 120 * day, 14 * day
 	kept := map[string]bool{}
 	of := c.Unions()
 	c.each(func(root string, u *union, k Clock) {
@@ -25,7 +26,7 @@ func (c *Case) Kept() map[string]bool {
 	})
 	for _, o := range c.allOrders() {
 		key := OrderKey(o.shop, o.id)
-		kept[key] = c.Clocks[c.Home(key)].C >= o.facts[len(o.facts)-1].At/1000+silent
+		kept[key] = c.Clocks[c.Home(key)].C >= o.facts[len(o.facts)-1].At/1000+settled
 	}
 	return kept
 }

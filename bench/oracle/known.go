@@ -12,6 +12,7 @@ type Transition struct {
 	Alert   Alert  // status withdrawn: as it was before
 	Offset  int64  // of the tick
 	Changed int64  // clock of the log, seconds
+	About   About  // not of one that is withdrawn
 	Opened  int64  // clock at its first transition to open; 0: not yet
 }
 
@@ -131,8 +132,8 @@ func (h *history) tick(offset int64, t *schemas.Tick) {
 // judge compares what an entity calls for with what was known of it.
 func (h *history) judge(offset int64, name string, e *entity) {
 	called := map[schemas.ID]bool{}
-	alerts, now := h.verdict(name, e)
-	for _, a := range alerts {
+	alerts, abouts, now := h.verdict(name, e)
+	for i, a := range alerts {
 		a.Entity = name
 		id := a.ID()
 		called[id] = true
@@ -140,7 +141,7 @@ func (h *history) judge(offset int64, name string, e *entity) {
 		if known != nil && known.Alert.Status != "withdrawn" && known.Alert == a {
 			continue
 		}
-		t := Transition{Home: name, Alert: a, Offset: offset, Changed: now}
+		t := Transition{Home: name, Alert: a, Offset: offset, Changed: now, About: abouts[i]}
 		if known != nil {
 			t.Opened = known.Opened
 		}
@@ -159,20 +160,25 @@ func (h *history) judge(offset int64, name string, e *entity) {
 	slices.SortFunc(gone, func(a, b schemas.ID) int { return slices.Compare(a[:], b[:]) })
 	for _, id := range gone {
 		t := *e.alerts[id]
-		atRisk := t.Alert.Status == "at_risk"
+		never := t.Alert.Status == "at_risk" && t.Opened == 0
 		t.Alert.Status, t.Offset, t.Changed = "withdrawn", offset, now
 		h.all = append(h.all, t)
-		if e.alerts[id] = &t; atRisk {
+		if e.alerts[id] = &t; never {
 			delete(e.alerts, id)
 		}
 	}
 }
 
 // verdict returns what an entity calls for, and the clock that it is judged by.
-func (h *history) verdict(name string, e *entity) ([]Alert, int64) {
+func (h *history) verdict(name string, e *entity) ([]Alert, []About, int64) {
 	if len(e.own) > 0 {
 		o := newOrder(e.own[0].ShopID, e.own[0].OrderID, slices.Clone(e.own))
-		return judgeOrder(h.doc, o, h.clock.S), h.clock.S
+		alerts, about := judgeOrder(h.doc, o, h.clock.S)
+		abouts := make([]About, len(alerts))
+		for i := range abouts {
+			abouts[i] = about
+		}
+		return alerts, abouts, h.clock.S
 	}
 	u := union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] })}
 	for key, facts := range e.orders {

@@ -55,13 +55,28 @@ type union struct {
 	linked bool
 }
 
-// judgeParcel returns all alerts that a union calls for, and its own now.
-func judgeParcel(d *Document, u *union, k Clock) (out []Alert, now int64) {
+// About says what an alert is about besides.
+type About struct{ Shop, Order, Market, Origin, Destination, Policy string }
+
+// judgeParcel returns all alerts that a union calls for, what they are about, and
+// the union's own now.
+func judgeParcel(d *Document, u *union, k Clock) (out []Alert, abouts []About, now int64) {
 	lives := assign(split(u.facts), u.orders)
 	if now = k.C; u.linked || len(u.orders) > 0 {
 		now = k.S
 	}
 	var last, lastScans *judge
+	add := func(j *judge) {
+		about := About{Origin: j.origin, Destination: j.dest, Policy: j.p.Name}
+		if o := j.life.main; o != nil {
+			about.Shop, about.Order, about.Market = o.shop, o.id, o.market
+		}
+		for range j.out {
+			abouts = append(abouts, about)
+		}
+		out = append(out, j.out...)
+		j.out = nil
+	}
 	for _, l := range lives {
 		j := &judge{doc: d, now: now, life: l}
 		j.origin, j.dest = l.lane()
@@ -84,22 +99,20 @@ func judgeParcel(d *Document, u *union, k Clock) (out []Alert, now int64) {
 			j.parcelDeadlines(l.main)
 			j.atOnce(l.main)
 		}
-		out = append(out, j.out...)
-		j.out = nil
+		add(j)
 		if last = j; len(l.all) > 0 {
 			lastScans = j
 		}
 	}
 	if lastScans != nil {
 		lastScans.check(u.failed)
-		out = append(out, lastScans.out...)
-		lastScans.out = nil
+		add(lastScans)
 	}
 	if last != nil {
 		last.reused(u.orders)
-		out = append(out, last.out...)
+		add(last)
 	}
-	return out, now
+	return out, abouts, now
 }
 
 type silence struct {

@@ -55,6 +55,10 @@ func (c *cluster) compareKnown(doc *oracle.Document, quarantined map[string]bool
 	return lines, n
 }
 
+func about(a oracle.About) string {
+	return fmt.Sprintf(" %s-%s %s %s %q %s", a.Origin, a.Destination, a.Shop, a.Order, a.Market, a.Policy)
+}
+
 // differ compares the transitions of one alert.
 func differ(want []oracle.Transition, got map[uint64]schemas.Alert) string {
 	var w, g []string
@@ -63,7 +67,7 @@ func differ(want []oracle.Transition, got map[uint64]schemas.Alert) string {
 		a := &t.Alert
 		text := fmt.Sprintf("%d %s clock %s opened %s", t.Offset, a.Status, when(t.Changed*1000), when(t.Opened*1000))
 		if a.Status != "withdrawn" {
-			text += fmt.Sprintf(" %s level %d ended %s", a.Rule, a.Level, when(a.Ended*1000))
+			text += fmt.Sprintf(" %s level %d ended %s", a.Rule, a.Level, when(a.Ended*1000)) + about(t.About)
 		}
 		w = append(w, text)
 	}
@@ -71,7 +75,8 @@ func differ(want []oracle.Transition, got map[uint64]schemas.Alert) string {
 		a := got[v]
 		text := fmt.Sprintf("%d %s clock %s opened %s", int64(v>>8&(1<<44-1)), a.Status, when(a.ChangedAt), when(a.OpenedAt))
 		if a.Status != schemas.AlertWithdrawn {
-			text += fmt.Sprintf(" %s level %d ended %s", a.Rule, a.Level, when(a.EndedAt))
+			text += fmt.Sprintf(" %s level %d ended %s", a.Rule, a.Level, when(a.EndedAt)) + about(oracle.About{
+				Shop: a.ShopID, Order: a.OrderID, Market: a.Market, Origin: a.Origin, Destination: a.Destination, Policy: a.Policy})
 		}
 		g = append(g, text)
 	}

@@ -19,6 +19,7 @@ type partition struct {
 	number    int
 	log       []*schemas.Record
 	facts     int // records of the log that are no ticks
+	copies    int // of these, what the detector forwarded
 	snapshots []snapshot
 	owners    []*owner // the last is the rightful one, the others do not know yet
 	committed int64    // clock through which copies are acknowledged, Unix seconds
@@ -26,9 +27,10 @@ type partition struct {
 
 // snapshot is what stands in parcel.snapshots of one attempt.
 type snapshot struct {
-	offset int64
-	chunks [][]byte
-	whole  bool // its manifest was written
+	generation uint16
+	offset     int64
+	chunks     [][]byte
+	whole      bool // its manifest was written
 }
 
 func (c *cluster) home(key string) int {
@@ -42,8 +44,12 @@ func (c *cluster) append(key string, r *schemas.Record) { c.appendTo(c.home(key)
 
 func (c *cluster) appendTo(p int, r *schemas.Record) {
 	if r.Kind != schemas.KindTick {
-		if c.parts[p].facts++; c.parts[p].facts > maxRecords {
-			c.failf("liveness: partition %d holds %d records besides ticks and still grows", p, maxRecords)
+		c.parts[p].facts++
+		if r.Forwarded { // what ingest reads again after a crash may be more
+			c.parts[p].copies++
+		}
+		if c.parts[p].copies > maxRecords {
+			c.failf("liveness: partition %d holds %d copies and still grows", p, maxRecords)
 		}
 		c.tracef("log %d:%d %s", p, len(c.parts[p].log), describe(r))
 	}

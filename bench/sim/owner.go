@@ -19,14 +19,20 @@ type owner struct {
 	out    detector.Output
 	alerts []schemas.Alert
 	copies []detector.Forward
-	left   int // actions until a zombie notices; 0: rightful
-	dead   bool
+
+	parcels []schemas.ParcelRow // taken, not written yet
+	orders  []schemas.OrderRow
+	leavers []schemas.ArchiveRow
+
+	generation uint16 // of the rows, by the control records applied
+	left       int    // actions until a zombie notices; 0: rightful
+	dead       bool
 }
 
 // start gives a partition a new owner, restored from the newest snapshot that
 // can be read.
 func (c *cluster) start(p *partition) *owner {
-	o := &owner{c: c, p: p}
+	o := &owner{c: c, p: p, generation: generation}
 	order := make([]int, len(p.snapshots))
 	for i := range order {
 		order[i] = i
@@ -38,7 +44,7 @@ func (c *cluster) start(p *partition) *owner {
 			c.cover.fault("old snapshot", "restore")
 			continue
 		}
-		m := detector.NewMachine(int32(p.number), generation)
+		m := detector.NewMachine(int32(p.number), s.generation)
 		err := restore(m, s.chunks)
 		if err == nil && !s.whole {
 			c.failf("a torn snapshot of partition %d at offset %d was read without an error", p.number, s.offset)
@@ -47,7 +53,7 @@ func (c *cluster) start(p *partition) *owner {
 			c.failf("snapshot of partition %d at offset %d: %v", p.number, s.offset, err)
 		}
 		if err == nil {
-			o.m = m
+			o.m, o.generation = m, s.generation
 			c.tracef("restore %d from offset %d", p.number, s.offset)
 			break
 		}
@@ -174,6 +180,9 @@ func (o *owner) poll(n int) {
 		if err := o.m.Apply(next, o.p.log[next], &o.out); err != nil {
 			o.c.failf("apply of %d:%d: %v", o.p.number, next, err)
 		}
+		if r := o.p.log[next]; r.Kind == schemas.KindControl {
+			o.generation = max(o.generation, uint16(r.Control.Generation))
+		}
 		for i := range o.out.Alerts {
 			o.alerts = append(o.alerts, o.out.Alerts[i])
 			if o.c.trace != nil {
@@ -240,7 +249,7 @@ func (o *owner) snapshot() {
 	if !o.told() || o.m.Offset() < 0 {
 		return
 	}
-	s := snapshot{offset: o.m.Offset(), whole: true}
+	s := snapshot{generation: o.generation, offset: o.m.Offset(), whole: true}
 	err := o.m.WriteSnapshot(200+o.c.r.IntN(4000), func(b []byte) error {
 		s.chunks = append(s.chunks, slices.Clone(b))
 		return nil
@@ -274,49 +283,35 @@ func (o *owner) snapshot() {
 	})
 }
 
-func (o *owner) writeParcels(limit int) bool {
-	rows := o.m.DirtyParcels(limit, nil)
-	if len(rows) == 0 {
-		return false
+// write takes rows that are to be written, or writes those that it took before:
+// records are applied in between. It says whether there was anything to do.
+func write[R any](o *owner, phase string, taken *[]R, dirty func(int, []R) []R, limit int, put func(*R), mark func([]R)) bool {
+	if len(*taken) == 0 {
+		*taken = dirty(limit, nil)
+		return len(*taken) > 0
 	}
-	if o.effect("parcels", func() {
+	rows := *taken
+	*taken = nil
+	if o.effect(phase, func() {
 		for i := range rows {
-			o.c.parcel(&rows[i])
+			put(&rows[i])
 		}
 	}) {
-		o.m.MarkParcelsWritten(rows)
+		mark(rows)
 	}
 	return true
+}
+
+func (o *owner) writeParcels(limit int) bool {
+	return write(o, "parcels", &o.parcels, o.m.DirtyParcels, limit, o.c.parcel, o.m.MarkParcelsWritten)
 }
 
 func (o *owner) writeOrders(limit int) bool {
-	rows := o.m.DirtyOrders(limit, nil)
-	if len(rows) == 0 {
-		return false
-	}
-	if o.effect("orders", func() {
-		for i := range rows {
-			o.c.order(&rows[i])
-		}
-	}) {
-		o.m.MarkOrdersWritten(rows)
-	}
-	return true
+	return write(o, "orders", &o.orders, o.m.DirtyOrders, limit, o.c.order, o.m.MarkOrdersWritten)
 }
 
 func (o *owner) writeArchives(limit int) bool {
-	rows := o.m.DirtyArchives(limit, nil)
-	if len(rows) == 0 {
-		return false
-	}
-	if o.effect("archives", func() {
-		for i := range rows {
-			o.c.archive(&rows[i])
-		}
-	}) {
-		o.m.MarkArchivesWritten(rows)
-	}
-	return true
+	return write(o, "archives", &o.leavers, o.m.DirtyArchives, limit, o.c.archive, o.m.MarkArchivesWritten)
 }
 
 // answer answers questions with what the archive and the machine itself hold.

@@ -49,8 +49,11 @@ type result struct {
 	lines []string
 }
 
+// newRand is the source of a seed's world.
+func newRand(seed uint32) *rand.Rand { return rand.New(rand.NewPCG(uint64(seed), 1)) }
+
 func (r *runner) world(seed uint32) *world {
-	return newWorld(rand.New(rand.NewPCG(uint64(seed), 1)), len(r.docs), r.omit)
+	return newWorld(newRand(seed), len(r.docs), r.omit)
 }
 
 func (r *runner) live(seed uint32, w *world, faults bool, cover *coverage, trace *strings.Builder) (*cluster, error) {

@@ -93,9 +93,9 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	}
 	linked := w.numbers
 	if r.IntN(200) == 0 {
-		if r.IntN(2) == 0 {
-			linked = linked[1:]
-		}
+		// It is quarantined alone: which homes of a union with so many scans go on
+		// depends on what came first, and nobody has promised more.
+		linked = linked[1:]
 		for range 250 + r.IntN(20) {
 			g.scan(w.numbers[0], w.from-r.Int64N(3*day), allMilestones[r.IntN(len(allMilestones))])
 		}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/segmentio/encoding/json"
@@ -44,25 +46,40 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 	if err != nil {
 		return nil, fmt.Errorf("detector: looking for snapshots: %w", err)
 	}
+	parts, err := s.restoreEach(ctx, ids, found)
+	if err != nil {
+		return nil, err
+	}
 	total := 0
-	for _, id := range ids {
-		p, err := s.restore(ctx, id, found[id])
-		if err != nil {
-			return nil, err
-		}
-		if err := s.acceptGap(ctx, p); err != nil {
-			return nil, err
-		}
+	for _, p := range parts {
 		// The log must be whole from there on: a start above it is an error.
-		mine[id] = kgo.NewOffset().At(p.next.Load())
+		mine[p.id] = kgo.NewOffset().At(p.next.Load())
 		_, _, n := p.machine.Parcels()
 		total += n
 		s.mu.Lock()
-		s.parts[id] = p
+		s.parts[p.id] = p
 		s.mu.Unlock()
 	}
 	s.cfg.Log.Info("partitions restored", "partitions", len(ids), "parcels", total, "took", time.Since(started).Round(time.Millisecond))
 	return offsets, nil
+}
+
+// restoreEach restores the partitions, as many at a time as there are processors.
+func (s *Shell) restoreEach(ctx context.Context, ids []int32, found map[int32][]manifest) ([]*partition, error) {
+	parts, errs := make([]*partition, len(ids)), make([]error, len(ids))
+	var group sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, id := range ids {
+		turns <- struct{}{}
+		group.Go(func() {
+			if parts[i], errs[i] = s.restore(ctx, id, found[id]); errs[i] == nil {
+				errs[i] = s.acceptGap(ctx, parts[i])
+			}
+			<-turns
+		})
+	}
+	group.Wait()
+	return parts, errors.Join(errs...)
 }
 
 // acceptGap goes on at the start of the log where that lies behind the snapshot,

@@ -222,7 +222,10 @@ func (s *Shell) apply(fetches kgo.Fetches) error {
 		if p == nil || err != nil {
 			return
 		}
-		for _, r := range f.Records {
+		for i, r := range f.Records {
+			if i%detector.WarmBatch == 0 {
+				s.warm(p, f.Records[i:])
+			}
 			if err = s.applyRecord(p, r); err != nil {
 				return
 			}
@@ -234,6 +237,17 @@ func (s *Shell) apply(fetches kgo.Fetches) error {
 		}
 	}
 	return err
+}
+
+// warm has the machine read ahead what the next records are about. They are keyed
+// by the number of their parcel; other keys, those of orders, find nothing.
+func (s *Shell) warm(p *partition, next []*kgo.Record) {
+	var ids [detector.WarmBatch]schemas.ID
+	next = next[:min(len(next), len(ids))]
+	for k, r := range next {
+		ids[k] = schemas.ParcelID(string(r.Key))
+	}
+	p.machine.Warm(ids[:len(next)])
 }
 
 func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {

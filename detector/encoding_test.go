@@ -1,0 +1,138 @@
+package detector
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"scantrail/schemas"
+)
+
+// TestFactSize holds the sizes that the memory of a parcel follows from.
+func TestFactSize(t *testing.T) {
+	usual := usualFacts()
+	for i := range usual {
+		usual[i].lane = usual[0].lane
+	}
+	place := slices.Clone(usual)
+	for i := range place {
+		place[i].place = uint16(i + 1)
+	}
+	days := slices.Clone(usual)
+	for i := range days {
+		days[i].sec += uint32(i) * 3 * day
+	}
+	first := 1 + 4 + 5 + 1 + 2 + 3 + 3 // head, time, id, rest, place, lane, extra
+	for name, c := range map[string]struct {
+		facts []fact
+		bytes int
+	}{
+		"at one place":   {usual, first + 11*8},
+		"place to place": {place, first + 11*10},
+		"days apart":     {days, first + 11*9},
+	} {
+		if got := len(appendFacts(nil, c.facts)); got != c.bytes {
+			t.Errorf("%s: %d bytes, want %d", name, got, c.bytes)
+		}
+	}
+	order := []orderFact{{kind: schemas.OrderCreated, at: era, orderID: []byte("576012345678901234"), shop: 3}, {kind: schemas.OrderConfirmed, at: era + 60}}
+	order[1].orderID, order[1].shop = order[0].orderID, 3
+	if got, want := len(appendOrderFacts(nil, order)), 8+1+1+9+8; got != want {
+		t.Errorf("two order facts: %d bytes, want %d", got, want)
+	}
+}
+
+// TestEncodings: what is written is read, whatever it is, and a part of it is not
+// taken for the whole.
+func TestEncodings(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	pick := func(n ...uint32) uint32 { return n[rng.IntN(len(n))] }
+	ids := []string{"", "1", "12", "576012345678901234", "SO-1", strings.Repeat("9", maxOrderID), "0"}
+	for range 3000 {
+		facts := make([]fact, rng.IntN(6))
+		for i := range facts {
+			m := schemas.Milestone(pick(0, 10, 20, 30, 57, 95, 142, 200, 255))
+			facts[i] = fact{id: rng.Uint64() >> 24, milestone: m, place: uint16(pick(0, 1, 300, 65534)), flags: uint8(rng.IntN(16)),
+				sec: pick(1, era-1, era, era+1<<15-1, era+1<<15, era+1<<22, era+1<<29, 1<<32-2), lane: lane(pick(0, 5<<10|7, 1<<10)), num: uint8(rng.IntN(3))}
+			if hasExtra(m) {
+				facts[i].extra = pick(0, 1, maxExtra)
+			}
+		}
+		slices.SortFunc(facts, func(a, b fact) int { return compareFacts(&a, &b) })
+		b := appendFacts(nil, facts)
+		if got, ok := readFacts(b, nil); !ok || !slices.Equal(got, facts) {
+			t.Fatalf("have %+v (%t), want %+v", got, ok, facts)
+		}
+		if n := len(b) - rng.IntN(len(b)+1); n < len(b) {
+			if got, ok := readFacts(b[:n], nil); ok && len(got) >= len(facts) {
+				t.Fatalf("%d of %d bytes were read as all", n, len(b))
+			}
+		}
+		orders := make([]orderFact, rng.IntN(5))
+		for i := range orders {
+			f := &orders[i]
+			*f = orderFact{kind: schemas.OrderKind(pick(0, 1, 11, 14, 15, 16, 255)), at: pick(1, era, era+40000, 1<<32-2), accepted: rng.IntN(2) == 0, backfill: rng.IntN(2) == 0,
+				promise: pick(0, 1, 1<<32-2), until: pick(0, era), shop: uint16(pick(0, 127, 128, 65534)), market: uint16(pick(0, maxCountry)), carrier: uint16(pick(0, 200)),
+				label: uint16(pick(0, 3)), lane: lane(pick(0, 5<<10|7)), num: uint8(pick(0, 2)), orderID: []byte(ids[rng.IntN(len(ids))])}
+			f.id[0], f.id[4] = byte(rng.Uint32()), byte(rng.Uint32())
+			if rng.IntN(3) == 0 {
+				f.postcode, f.numbers = []byte("NW1"), appendNumbers(nil, []string{"LX000000001CN"})
+			}
+		}
+		slices.SortFunc(orders, func(a, b orderFact) int { return compareOrderFacts(&a, &b) })
+		b = appendOrderFacts(nil, orders)
+		got, _, ok := readOrderFacts(b, nil, nil)
+		if !ok || len(got) != len(orders) || !bytes.Equal(appendOrderFacts(nil, got), b) {
+			t.Fatalf("have %+v (%t), want %+v", got, ok, orders)
+		}
+		for i := range got {
+			for _, s := range []*[]byte{&got[i].orderID, &got[i].postcode, &got[i].numbers, &orders[i].orderID, &orders[i].postcode, &orders[i].numbers} {
+				*s = append([]byte{}, *s...)
+			}
+			if !reflect.DeepEqual(got[i], orders[i]) {
+				t.Fatalf("have %+v, want %+v", got[i], orders[i])
+			}
+		}
+	}
+}
+
+// TestTable compares the table with a map, with keys that crowd in one place too.
+func TestTable(t *testing.T) {
+	for _, crowded := range []bool{false, true} {
+		rng := rand.New(rand.NewPCG(8, 8))
+		var table table[entity, *entity]
+		want, keys := map[schemas.ID]uint32{}, make([]schemas.ID, 4000)
+		for i := range keys {
+			for k := range keys[i] {
+				keys[i][k] = byte(rng.Uint32())
+			}
+			if crowded {
+				copy(keys[i][:8], "\x01\x02\x03\x04\x05\x06\x07\x08")
+				keys[i][7] = byte(rng.IntN(2))
+			}
+		}
+		if crowded {
+			keys = keys[:200]
+		}
+		for range 20_000 {
+			id := keys[rng.IntN(len(keys))]
+			i, e := table.find(&id)
+			at, known := want[id]
+			if (e != nil) != known || known && (i != at || e.id != id) {
+				t.Fatalf("crowded %t: slot %d (%t), want %d (%t)", crowded, i, e != nil, at, known)
+			}
+			if known {
+				table.remove(i)
+				delete(want, id)
+			} else {
+				want[id], _ = table.add(&id)
+			}
+			if int(table.live()) != len(want) {
+				t.Fatalf("%d entities, want %d", table.live(), len(want))
+			}
+		}
+	}
+}
