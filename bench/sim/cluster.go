@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"scantrail/bench/oracle"
@@ -126,8 +127,12 @@ func (c *cluster) failf(format string, args ...any) { panic(failure{fmt.Sprintf(
 
 // live goes through the world's time, one tick after the other.
 func (c *cluster) live(policies []string) {
+	limits := c.w.limits()
 	for c.now < c.w.until {
 		step := pick(c.r, maxStep, maxStep, maxStep, maxStep, 300+c.r.Int64N(300), 5)
+		if at, ok := next(limits, c.now); ok && c.r.IntN(2) == 0 {
+			step = max(at-c.now+c.r.Int64N(3)-1, 1) // to the second, or one off
+		}
 		c.now = min(c.now+step, c.w.until)
 		c.turn(policies)
 		c.ingest()
@@ -141,6 +146,35 @@ func (c *cluster) live(policies []string) {
 			c.storm()
 		}
 	}
+}
+
+// limits returns the seconds at which a rule may change its mind by itself: every
+// fact's time and one of the spans later, in order.
+func (w *world) limits() []int64 {
+	var all []int64
+	for i := range w.messages {
+		m := &w.messages[i]
+		t := m.order.At / 1000
+		if m.kind == schemas.KindEvent {
+			t = min(m.event.OccurredAt, m.event.ReceivedAt) / 1000
+		}
+		for _, span := range spans {
+			if at := t + span; at > w.from && at < w.until {
+				all = append(all, at)
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// next returns the first of the limits within a tick's step of now.
+func next(limits []int64, now int64) (int64, bool) {
+	i, _ := slices.BinarySearch(limits, now+2)
+	if i == len(limits) || limits[i] > now+maxStep {
+		return 0, false
+	}
+	return limits[i], true
 }
 
 // storm is a rebalance that gives every partition another owner, several times.
