@@ -44,15 +44,6 @@ func newRuleSet(text string) (*ruleSet, error) {
 	return s, nil
 }
 
-// newRules compiles the first policy of a document.
-func newRules(text string) (*rules, error) {
-	s, err := newRuleSet(text)
-	if err != nil {
-		return nil, err
-	}
-	return s.list[0], nil
-}
-
 // selector is a schemas.Selector with its countries packed.
 type selector struct {
 	any      bool

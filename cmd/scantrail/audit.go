@@ -247,7 +247,7 @@ func (a *audit) run(ctx context.Context) (*auditReport, error) {
 	pinging, cancel := context.WithTimeout(ctx, ledgerPatience)
 	defer cancel()
 	if err := a.kafka.Ping(pinging); err != nil {
-		return nil, fmt.Errorf("Kafka does not answer: %w; check kafka.brokers, kafka.tls and kafka.sasl", err)
+		return nil, fmt.Errorf("no answer from Kafka: %w; check kafka.brokers, kafka.tls and kafka.sasl", err)
 	}
 	if err := sink.Verify(pinging, a.rows); err != nil {
 		return nil, fmt.Errorf("ClickHouse: %w", err)

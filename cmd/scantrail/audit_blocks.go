@@ -249,7 +249,7 @@ func (a *audit) checkBeyond(ctx context.Context) error {
 	}
 	ends, err := a.admin.ListEndOffsets(ctx, schemas.EventsTopic)
 	if err != nil {
-		return fmt.Errorf("Kafka: %w", err)
+		return fmt.Errorf("from Kafka: %w", err)
 	}
 	for _, kind := range blockKinds() {
 		for p, offset := range highest[kind.table] {

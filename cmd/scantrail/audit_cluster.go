@@ -74,7 +74,7 @@ func (a *audit) settle(ctx context.Context) error {
 func (a *audit) awaitSink(ctx context.Context, deadline time.Time) error {
 	ends, err := a.admin.ListEndOffsets(ctx, sinkTopics()...)
 	if err != nil {
-		return fmt.Errorf("Kafka: %w", err)
+		return fmt.Errorf("from Kafka: %w", err)
 	}
 	for {
 		if err := a.readLog(ctx); err != nil {
@@ -121,7 +121,7 @@ func (a *audit) sinkLag(ctx context.Context, ends kadm.ListedOffsets) (map[strin
 func (a *audit) commits(ctx context.Context, group string) (kadm.OffsetResponses, error) {
 	commits, err := a.admin.FetchOffsets(ctx, group)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, fmt.Errorf("Kafka: commits of group %s: %w", group, err)
+		return nil, fmt.Errorf("from Kafka: commits of group %s: %w", group, err)
 	}
 	return commits, nil
 }
@@ -142,7 +142,7 @@ func (a *audit) readSources(ctx context.Context) error {
 	}
 	topics, err := a.admin.ListTopics(ctx)
 	if err != nil {
-		return fmt.Errorf("Kafka: %w", err)
+		return fmt.Errorf("from Kafka: %w", err)
 	}
 	var names []string
 	for _, t := range topics.Sorted() {
@@ -158,11 +158,11 @@ func (a *audit) readSources(ctx context.Context) error {
 		err = starts.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("Kafka: start of the raw topics: %w", err)
+		return fmt.Errorf("from Kafka: start of the raw topics: %w", err)
 	}
 	ends, err := a.admin.ListEndOffsets(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("Kafka: end of the raw topics: %w", err)
+		return fmt.Errorf("from Kafka: end of the raw topics: %w", err)
 	}
 	for _, name := range names {
 		id := schemas.ID(topics[name].ID).String()
@@ -191,11 +191,11 @@ func (a *audit) readLog(ctx context.Context) error {
 		err = starts.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("Kafka: %s: %w; the service creates it at its first start", schemas.EventsTopic, err)
+		return fmt.Errorf("from Kafka: %s: %w; the service creates it at its first start", schemas.EventsTopic, err)
 	}
 	ends, err := a.admin.ListEndOffsets(ctx, sinkTopics()...)
 	if err != nil {
-		return fmt.Errorf("Kafka: %w", err)
+		return fmt.Errorf("from Kafka: %w", err)
 	}
 	if a.state.behind, err = a.sinkLag(ctx, ends); err != nil {
 		return err
@@ -205,7 +205,7 @@ func (a *audit) readLog(ctx context.Context) error {
 		start, ok := starts.Lookup(schemas.EventsTopic, p)
 		end, _ := ends.Lookup(schemas.EventsTopic, p)
 		if !ok {
-			return fmt.Errorf("Kafka: %s: partition %d is missing", schemas.EventsTopic, p)
+			return fmt.Errorf("from Kafka: %s: partition %d is missing", schemas.EventsTopic, p)
 		}
 		a.state.log = append(a.state.log, logPartition{id: p, start: start.Offset, end: end.Offset,
 			sink: max(committedAt(sink, schemas.EventsTopic, p), 0), detector: max(committedAt(detector, schemas.EventsTopic, p), 0)})

@@ -93,7 +93,7 @@ func (a *audit) keptFrom(ctx context.Context) (map[sourceKey]int64, error) {
 	since := a.o.Now().Add(time.Hour - time.Duration(days)*24*time.Hour)
 	listed, err := a.admin.ListOffsetsAfterMilli(ctx, since.UnixMilli(), slices.Collect(maps.Keys(names))...)
 	if err != nil {
-		return nil, fmt.Errorf("Kafka: offsets of %s: %w", since.Format(time.DateOnly), err)
+		return nil, fmt.Errorf("from Kafka: offsets of %s: %w", since.Format(time.DateOnly), err)
 	}
 	for _, s := range a.state.sources {
 		if o, ok := listed.Lookup(s.topic, s.partition); ok && o.Err == nil {

@@ -123,9 +123,7 @@ func (m *memoryRows) InsertArchive(_ context.Context, rows []schemas.ArchiveRow)
 	if m.away {
 		return errAway
 	}
-	for _, r := range rows {
-		m.archive = append(m.archive, r)
-	}
+	m.archive = append(m.archive, rows...)
 	return nil
 }
 
