@@ -8,7 +8,6 @@ type life struct {
 	orders    []orderFact // of all orders under the number, in order; with the last life only
 	last      bool        // no later life is known
 	badNumber bool        // a number failed the check of its carrier's format; with the last life that has scans
-	forwarded uint32      // F: deadlines of orders count by min(C, F); 0: by C
 	places    []place     // that the facts name
 	texts     []string    // that the order facts name
 }

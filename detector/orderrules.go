@@ -98,9 +98,6 @@ const (
 
 // orderRules judges a life by its order.
 func (v *verdict) orderRules(l *life, r *rules, now uint32) {
-	if l.forwarded != 0 {
-		now = min(now, l.forwarded)
-	}
 	d := docket{orderView: view(l.main), rules: r, now: now, facts: l.main, texts: l.texts}
 	if d.market == 0 {
 		d.market = v.lane.destination()

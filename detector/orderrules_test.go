@@ -141,7 +141,6 @@ shipped_late: {after: 120h}
 		{"the trail ends", "order 0h confirmed\nscan 73h cancelled", "900h", "pickup_late resolved 0h 73h"},
 		{"the trail ends before the order is cancelled", "order 0h confirmed\nscan 70h cancelled\norder 90h cancelled", "900h", ""},
 		{"of another order", "order 0h confirmed id=B\norder 100h confirmed", "150h", "wake 160h0m1s"},
-		{"behind on forwarded facts", "order 0h confirmed\nforwarded 60h", "900h", "wake 60h0m1s"},
 		{"holidays", "order 0h confirmed\norder 10h holiday until=20h", "82h0m1s", "pickup_late open 0h"},
 	})
 	runCases(t, longGap+"pickup_late: {after: 48h, since: created}", []ruleCase{

@@ -32,7 +32,7 @@ func testRules(t testing.TB, text string) *rules {
 //
 //	scan TIME MILESTONE [lane=CN-GB] [country=CN] [num=1] [extra=SECONDS|postcode=X] [progress] [physical] [still] [backfill]
 //	order TIME KIND [id=A] [shop=S] [market=GB] [carrier=C] [label=platform] [lane=CN-GB] [promise=TIME] [until=TIME] [postcode=X] [num=1]
-//	bad | older | forwarded TIME
+//	bad | older
 //
 // still takes both flags from a scan. Orders other than A are not the main one.
 type testLife struct {
@@ -65,8 +65,6 @@ func newTestLife(t testing.TB, text string) *life {
 			b.badNumber = true
 		case "older":
 			b.last = false
-		case "forwarded":
-			b.forwarded = testTime(t, w[1])
 		default:
 			t.Fatalf("line %q", line)
 		}

@@ -41,7 +41,7 @@ type report struct {
 
 // ruleScore compares the alerts of a rule with the true cases.
 type ruleScore struct {
-	judged bool // the world knows every true case
+	Judged bool `json:"judged"` // the world knows every true case; the rest is 0 else
 
 	TrueCases int     `json:"true_cases"`
 	Alerts    int     `json:"alerts"`  // open, escalated or resolved
@@ -155,7 +155,7 @@ func (d *demo) judge(ctx context.Context, r *report) error {
 		}
 		s := r.rule(k.rule)
 		s.Alerts++
-		if !s.judged {
+		if !s.Judged {
 			continue
 		}
 		if found, ok := truth[k]; ok && !found {
@@ -184,7 +184,7 @@ func keyOf(c world.Case) caseKey {
 
 func (r *report) rule(name string) *ruleScore {
 	if r.Rules[name] == nil {
-		r.Rules[name] = &ruleScore{judged: slices.Contains(world.Rules, name)}
+		r.Rules[name] = &ruleScore{Judged: slices.Contains(world.Rules, name)}
 	}
 	return r.Rules[name]
 }
@@ -204,7 +204,7 @@ func (r *report) miss(what string, k caseKey) {
 func (r *report) finish() {
 	var all ruleScore
 	for _, s := range r.Rules {
-		if !s.judged {
+		if !s.Judged {
 			continue
 		}
 		s.Precision, s.Recall = share(s.Correct, s.Alerts), share(s.Correct, s.TrueCases)
@@ -236,7 +236,7 @@ func (r *report) print(w io.Writer) {
 	for _, rule := range sortedKeys(r.Rules) {
 		a, s := r.Alerts[rule], r.Rules[rule]
 		fmt.Fprintf(w, "  %-22s %8d %8d %10d %9d %10d |", rule, a["at_risk"], a["open"], a["escalated"], a["resolved"], a["withdrawn"])
-		if s.judged {
+		if s.Judged {
 			fmt.Fprintf(w, " %10d %8.2f%% %8.2f%%", s.TrueCases, 100*s.Precision, 100*s.Recall)
 		}
 		fmt.Fprintln(w)
