@@ -42,7 +42,7 @@ func (m *Machine) splitLives(facts []fact) {
 	for i := range facts {
 		f := &facts[i]
 		if i > from && f.begins() && len(m.lives) < maxLives-1 &&
-			(f.sec-facts[i-1].sec >= expired || end.at != 0 && f.sec >= end.at && f.sec-end.at >= newLifeAfter) {
+			(f.sec-facts[i-1].sec >= expired || end.at() != 0 && f.sec-end.at() >= newLifeAfter) {
 			m.lives = append(m.lives, life{facts: facts[from:i:i]})
 			from, end = i, trailEnd{}
 		}
@@ -51,26 +51,39 @@ func (m *Machine) splitLives(facts []fact) {
 	m.lives = append(m.lives, life{facts: facts[from:]})
 }
 
-// trailEnd walks over facts in order and knows when the trail ended so far; 0 is
-// not.
+// trailEnd walks over the facts of a life, in order, and knows when its trail
+// ended so far.
 type trailEnd struct {
-	at   uint32
-	soft bool // progress goes on behind it
+	soft uint32 // lost or tracking_ended, since when nothing went on; 0 is none
+	hard uint32 // the first other end
 }
 
 func (t *trailEnd) step(f *fact) {
-	if f.milestone == schemas.ReturnStarted || t.soft && f.progress() {
+	if f.milestone == schemas.ReturnStarted {
 		*t = trailEnd{}
 	}
-	if t.at != 0 {
-		return
+	if f.progress() {
+		t.soft = 0
 	}
 	switch f.milestone {
 	case schemas.Delivered, schemas.Destroyed, schemas.Cancelled, schemas.Returned:
-		t.at = f.sec
+		if t.hard == 0 {
+			t.hard = f.sec
+		}
 	case schemas.Lost, schemas.TrackingEnded:
-		t.at, t.soft = f.sec, true
+		if t.hard == 0 && t.soft == 0 {
+			t.soft = f.sec
+		}
 	}
+}
+
+// at returns when the trail ended, 0 where it goes on. A soft end comes before a
+// hard one.
+func (t *trailEnd) at() uint32 {
+	if t.soft != 0 {
+		return t.soft
+	}
+	return t.hard
 }
 
 func endOf(facts []fact) uint32 {
@@ -78,7 +91,7 @@ func endOf(facts []fact) uint32 {
 	for i := range facts {
 		end.step(&facts[i])
 	}
-	return end.at
+	return end.at()
 }
 
 // group is the facts of one order under a number.

@@ -32,6 +32,6 @@ func ofFacts() []mutant {
 		{"main-order-last", "of several orders of a life the last one counts", []edit{
 			{"detector/split.go", "return g.at < o.at", "return g.at > o.at"}}},
 		{"life-in-soft-end", "lost ends a life for good, although progress follows", []edit{
-			{"detector/split.go", " || t.soft && f.progress() {", " {"}}},
+			{"detector/split.go", "		t.soft = 0\n", ""}}},
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // TestSeeds runs seeds against the oracle in SQL for some seconds (SIM_SECONDS,
-// 10 by default; 60 for a release) from a fixed first seed (SIM_FROM).
+// 30 by default; more for a release) from a fixed first seed (SIM_FROM).
 func TestSeeds(t *testing.T) {
 	engine := chdbtest.Engine(t)
 	_, database := chdbtest.Database(t)
@@ -21,7 +21,7 @@ func TestSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := time.Duration(number("SIM_SECONDS", 10)) * time.Second
+	limit := time.Duration(number("SIM_SECONDS", 30)) * time.Second
 	var out strings.Builder
 	r := newRunner(options{faults: true, strict: true, known: 20, batch: 250}, sql)
 	if err := r.many(context.Background(), uint32(number("SIM_FROM", 0)), 1_000_000, limit, 2, &out); err != nil {
