@@ -24,9 +24,9 @@ func ofFacts() []mutant {
 		{"customs-union-ignored", "parcels within the customs union need customs", []edit{
 			{"detector/dict.go", " && !(customsFree[from] && customsFree[to])", ""}}},
 		{"life-bound-by-one", "a number used again 30 days after its end to the second goes on in the old life", []edit{
-			{"detector/split.go", "f.sec-end.at >= newLifeAfter)", "f.sec-end.at > newLifeAfter)"}}},
+			{"detector/split.go", "f.sec-end.at() >= newLifeAfter)", "f.sec-end.at() > newLifeAfter)"}}},
 		{"no-life-after-silence", "a number used again after 120 days of silence goes on in the old life", []edit{
-			{"detector/split.go", "(f.sec-facts[i-1].sec >= expired || end.at", "(end.at"}}},
+			{"detector/split.go", "(f.sec-facts[i-1].sec >= expired || end.at()", "(end.at()"}}},
 		{"order-in-last-life", "an order belongs to the last life of its number", []edit{
 			{"detector/split.go", "if end == 0 || end >= at {\n\t\t\treturn i\n", "if end == 0 || end >= at {\n\t\t\treturn len(ends) - 1 + 0*i\n"}}},
 		{"main-order-last", "of several orders of a life the last one counts", []edit{
