@@ -30,6 +30,7 @@ type known struct {
 	wanted
 	opened   uint32 // clock when it first opened; 0 if it never did
 	backfill bool
+	again    bool // homes that it came from disagree about it: it is published here whatever it is
 }
 
 // knownBytes is the size of the encoding: family, state, number, anchor, end,
@@ -40,6 +41,9 @@ func appendKnown(b []byte, k *known) []byte {
 	state := uint8(k.status) | k.level<<3
 	if k.backfill {
 		state |= 1 << 5
+	}
+	if k.again {
+		state |= 1 << 6
 	}
 	b = append(b, byte(k.family), state, k.num)
 	b = binary.LittleEndian.AppendUint32(b, k.anchor)
@@ -56,6 +60,7 @@ func readKnown(b []byte, dst []known) []known {
 			},
 			opened:   binary.LittleEndian.Uint32(b[11:]),
 			backfill: b[1]>>5&1 != 0,
+			again:    b[1]>>6&1 != 0,
 		})
 	}
 	return dst
@@ -135,7 +140,7 @@ func (m *Machine) settle(e *entity, lives []life, news bool, out *Output) bool {
 // supported returns the state of an alert that the facts call for.
 func (m *Machine) supported(e *entity, was *known, w *wanted, lives []life, news bool) known {
 	k := *was
-	k.wanted = *w
+	k.wanted, k.again = *w, false
 	if k == *was {
 		return k
 	}
@@ -156,6 +161,7 @@ func (m *Machine) supported(e *entity, was *known, w *wanted, lives []life, news
 // withdrawn returns the state of an alert that the facts do not call for.
 func withdrawn(was *known) known {
 	k := *was
+	k.again = false
 	if k.status != schemas.AlertWithdrawn {
 		k.status, k.ended = schemas.AlertWithdrawn, 0
 	}

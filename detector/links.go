@@ -115,6 +115,7 @@ func (m *Machine) handOver(i uint32, e *entity, out *Output) {
 	if e.is(entityMoved) {
 		return
 	}
+	m.settleHomes(e, out)
 	root := m.rootOf(e)
 	x := m.moreOf(e)
 	numbers := []string{out.text.of(m.sections(e).number)}
@@ -235,8 +236,30 @@ func (m *Machine) takeOver(e *entity, a *schemas.HandedAlert, num uint8) {
 	at, found := slices.BinarySearchFunc(m.next, k, func(a, b known) int { return compareWanted(&a.wanted, &b.wanted) })
 	if !found {
 		m.next = slices.Insert(m.next, at, k)
-	} else if has := &m.next[at]; has.opened == 0 || k.opened != 0 && k.opened < has.opened {
-		has.opened = k.opened
+	} else {
+		has := &m.next[at]
+		if has.opened == 0 || k.opened != 0 && k.opened < has.opened {
+			has.opened = k.opened
+		}
+		has.again = has.again || has.status != k.status || has.level != k.level || has.ended != k.ended
+	}
+	m.keep(e)
+}
+
+// settleHomes publishes here what the homes that e took over disagree about, so
+// that the next one hears of one state.
+func (m *Machine) settleHomes(e *entity, out *Output) {
+	m.ordinal = 0
+	m.next = readKnown(m.sections(e).alerts, m.next[:0])
+	if !m.ready() || !slices.ContainsFunc(m.next, func(k known) bool { return k.again }) {
+		return
+	}
+	lives := m.livesOf(e)
+	for i := range m.next {
+		if k := &m.next[i]; k.again {
+			k.again = false
+			m.publish(e, k, lifeAt(lives, k.anchor), out)
+		}
 	}
 	m.keep(e)
 }

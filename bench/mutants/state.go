@@ -54,7 +54,7 @@ func ofAlerts() []mutant {
 		{"never-withdrawn", "an alert that the facts no longer call for stays", []edit{
 			{"detector/alerts.go", "k = withdrawn(&was)", "k = was"}}},
 		{"never-reopened", "a withdrawn alert does not open again", []edit{
-			{"detector/alerts.go", "k := *was\n\tk.wanted = *w\n", "k := *was\n\tif was.status == schemas.AlertWithdrawn {\n\t\treturn k\n\t}\n\tk.wanted = *w\n"}}},
+			{"detector/alerts.go", "k := *was\n\tk.wanted, k.again = *w, false\n", "k := *was\n\tif was.status == schemas.AlertWithdrawn {\n\t\treturn k\n\t}\n\tk.wanted, k.again = *w, false\n"}}},
 		{"reopened-anew", "an alert that opens again forgets when it first opened", []edit{
 			{"detector/alerts.go", "if k.opened == 0 {", "if k.opened == 0 || was.status == schemas.AlertWithdrawn {"}}},
 		{"risk-not-withdrawn", "that an alert at risk is withdrawn is not said", []edit{
