@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/detector"
+	"scantrail/detector/shell"
 	"scantrail/schemas"
 )
 
@@ -94,7 +95,7 @@ func (r *replay) apply(ctx context.Context, k *kgo.Record) error {
 	if err := r.scans.add(ctx, k.Offset, &r.record); err != nil {
 		return err
 	}
-	if r.record.Kind == schemas.KindTick && aheadOfLog(k, r.record.Tick.At) {
+	if shell.Refused(k, &r.record) {
 		return nil
 	}
 	r.out.Reset()
@@ -107,13 +108,6 @@ func (r *replay) apply(ctx context.Context, k *kgo.Record) error {
 		}
 	}
 	return nil
-}
-
-// aheadOfLog is the detector's rule for ticks that it refuses: more than 10
-// minutes ahead of the broker's own time.
-func aheadOfLog(k *kgo.Record, at int64) bool {
-	const logAppendTime, minutes10 = 1, 10 * 60_000
-	return k.Attrs.TimestampType() == logAppendTime && at > k.Timestamp.UnixMilli()+minutes10
 }
 
 // replayBatch bounds the rows that are taken from the machine at a time.

@@ -6,14 +6,10 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/segmentio/encoding/json"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/zeebo/xxh3"
 
 	"scantrail/detector"
 	"scantrail/schemas"
@@ -42,7 +38,7 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 		return offsets, nil
 	}
 	started := time.Now()
-	found, err := s.findManifests(ctx, ids)
+	found, err := s.snapshots().Find(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("detector: looking for snapshots: %w", err)
 	}
@@ -65,7 +61,7 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 }
 
 // restoreEach restores the partitions, as many at a time as there are processors.
-func (s *Shell) restoreEach(ctx context.Context, ids []int32, found map[int32][]manifest) ([]*partition, error) {
+func (s *Shell) restoreEach(ctx context.Context, ids []int32, found map[int32][]Manifest) ([]*partition, error) {
 	parts, errs := make([]*partition, len(ids)), make([]error, len(ids))
 	var group sync.WaitGroup
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -116,8 +112,8 @@ func (s *Shell) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int3
 
 // restore builds the machine of one partition from the newest snapshot whose
 // chunks are whole, or an empty one when there is none.
-func (s *Shell) restore(ctx context.Context, id int32, found []manifest) (*partition, error) {
-	slices.SortFunc(found, func(a, b manifest) int {
+func (s *Shell) restore(ctx context.Context, id int32, found []Manifest) (*partition, error) {
+	slices.SortFunc(found, func(a, b Manifest) int {
 		if a.newer(&b) {
 			return -1
 		}
@@ -125,7 +121,7 @@ func (s *Shell) restore(ctx context.Context, id int32, found []manifest) (*parti
 	})
 	for i := range found {
 		m := &found[i]
-		machine, err := s.load(ctx, id, m)
+		machine, err := s.snapshots().Load(ctx, id, m)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -145,126 +141,12 @@ func (s *Shell) restore(ctx context.Context, id int32, found []manifest) (*parti
 	return &partition{id: id, machine: detector.NewMachine(id, s.cfg.Generation), snapshotAt: time.Now()}, nil
 }
 
-func oldestFirst(newestFirst []manifest) []manifest {
+func oldestFirst(newestFirst []Manifest) []Manifest {
 	kept := slices.Clone(newestFirst[:min(len(newestFirst), keepSnapshots)])
 	slices.Reverse(kept)
 	return kept
 }
 
-// findManifests reads the manifests of the given partitions.
-func (s *Shell) findManifests(ctx context.Context, ids []int32) (map[int32][]manifest, error) {
-	starts, err := s.admin.ListStartOffsets(ctx, schemas.SnapshotsTopic)
-	if err != nil {
-		return nil, err
-	}
-	ends, err := s.admin.ListEndOffsets(ctx, schemas.SnapshotsTopic)
-	if err != nil {
-		return nil, err
-	}
-	from, to := map[int32]int64{}, map[int32]int64{}
-	for _, id := range ids {
-		start, end := offsetIn(starts, schemas.SnapshotsTopic, id), offsetIn(ends, schemas.SnapshotsTopic, id)
-		if start < end {
-			from[id], to[id] = start, end
-		}
-	}
-	found := map[int32][]manifest{}
-	err = s.scan(ctx, from, to, func(r *kgo.Record) error {
-		if string(r.Key) != manifestKey {
-			return nil
-		}
-		m := manifest{at: r.Offset}
-		if err := json.Unmarshal(r.Value, &m); err != nil {
-			s.cfg.Log.Error("manifest skipped", "partition", r.Partition, "offset", r.Offset, "err", err)
-		} else if m.Generation <= s.cfg.Generation && m.First >= from[r.Partition] && m.First < r.Offset {
-			found[r.Partition] = append(found[r.Partition], m)
-		}
-		return nil
-	})
-	return found, err
-}
-
-func offsetIn(listed kadm.ListedOffsets, topic string, id int32) int64 {
-	o, ok := listed.Lookup(topic, id)
-	if !ok || o.Err != nil {
-		return 0
-	}
-	return o.Offset
-}
-
-var errChunks = errors.New("chunks missing or out of order")
-
-// load reads the chunks of one snapshot into a new machine.
-func (s *Shell) load(ctx context.Context, id int32, m *manifest) (*detector.Machine, error) {
-	machine := detector.NewMachine(id, s.cfg.Generation)
-	hash := xxh3.New()
-	chunks := 0
-	err := s.scan(ctx, map[int32]int64{id: m.First}, map[int32]int64{id: m.at}, func(r *kgo.Record) error {
-		if string(r.Key) == manifestKey || attemptOf(r) != m.Attempt {
-			return nil
-		}
-		if string(r.Key) != strconv.Itoa(chunks) {
-			return errChunks
-		}
-		chunks++
-		hash.Write(r.Value) //nolint:errcheck // a hash never fails
-		return machine.ReadChunk(r.Value)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if chunks != m.Chunks || hash.Sum64() != m.Checksum {
-		return nil, fmt.Errorf("%w: %d of %d chunks, checksum %x, want %x", errChunks, chunks, m.Chunks, hash.Sum64(), m.Checksum)
-	}
-	return machine, machine.FinishRestore()
-}
-
-func attemptOf(r *kgo.Record) string {
-	for _, h := range r.Headers {
-		if h.Key == attemptHeader {
-			return string(h.Value)
-		}
-	}
-	return ""
-}
-
-// scan reads parcel.snapshots from one offset up to another in each partition.
-func (s *Shell) scan(ctx context.Context, from, to map[int32]int64, each func(*kgo.Record) error) error {
-	if len(from) == 0 {
-		return nil
-	}
-	at := map[int32]kgo.Offset{}
-	for id, o := range from {
-		at[id] = kgo.NewOffset().At(o)
-	}
-	client, err := kgo.NewClient(append(s.cfg.Kafka[:len(s.cfg.Kafka):len(s.cfg.Kafka)],
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{schemas.SnapshotsTopic: at}),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	for open := len(from); open > 0; {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return err
-		}
-		for _, e := range fetches.Errors() {
-			return fmt.Errorf("reading %s/%d: %w", e.Topic, e.Partition, e.Err)
-		}
-		var failed error
-		fetches.EachRecord(func(r *kgo.Record) {
-			if failed != nil || r.Offset >= to[r.Partition] {
-				return
-			}
-			failed = each(r)
-			if r.Offset == to[r.Partition]-1 {
-				open--
-			}
-		})
-		if failed != nil {
-			return failed
-		}
-	}
-	return nil
+func (s *Shell) snapshots() *Snapshots {
+	return &Snapshots{Kafka: s.cfg.Kafka, Admin: s.admin, Generation: s.cfg.Generation, Log: s.cfg.Log}
 }

@@ -90,7 +90,7 @@ type partition struct {
 	clock      atomic.Int64 // copy of the machine's, for readers of other goroutines
 	snapshotAt time.Time    // of the last one, or of the assignment
 	snapshot   int64        // offset that the last one covers
-	manifests  []manifest   // kept in the topic, newest last
+	manifests  []Manifest   // kept in the topic, newest last
 }
 
 // New connects nothing yet; Run does.
@@ -259,7 +259,7 @@ func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {
 		// The sink books the undecodable value in data_gaps.
 		s.cfg.Metrics.Undecodable.Inc()
 		s.cfg.Log.Error("record of the log skipped", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "err", err)
-	} else if aheadOfBroker(r, &s.record) {
+	} else if Refused(r, &s.record) {
 		s.cfg.Metrics.RefusedTicks.Inc()
 		s.cfg.Log.Warn("tick or reception refused: more than 10 minutes ahead of the broker's clock", "partition", r.Partition, "offset", r.Offset)
 	} else if err := p.machine.Apply(r.Offset, &s.record, &s.out); err != nil {
@@ -277,10 +277,10 @@ func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {
 // from being missed.
 const maxAhead = 10 * time.Minute
 
-// aheadOfBroker compares such a time with that at which the broker appended the
-// record. Where the topic stores the producers' times, there is nothing to compare
-// with.
-func aheadOfBroker(r *kgo.Record, rec *schemas.Record) bool {
+// Refused reports whether a record of the log is not applied: its time is ahead of
+// that at which the broker appended it. Where the topic stores the producers'
+// times, there is nothing to compare with.
+func Refused(r *kgo.Record, rec *schemas.Record) bool {
 	const logAppendTime = 1
 	at := int64(0)
 	switch rec.Kind {

@@ -23,9 +23,9 @@ const (
 	attemptHeader = "attempt"
 )
 
-// manifest completes a snapshot: the chunks of its attempt count only when it
+// Manifest completes a snapshot: the chunks of its attempt count only when it
 // is there and its checksum agrees.
-type manifest struct {
+type Manifest struct {
 	Attempt    string `json:"attempt"` // random: an owner that wakes up cannot mix its chunks with another's
 	Generation uint16 `json:"generation"`
 	Offset     int64  `json:"offset"` // of the first record that the snapshot does not cover
@@ -38,7 +38,7 @@ type manifest struct {
 }
 
 // newer reports whether m covers more of the log than o.
-func (m *manifest) newer(o *manifest) bool {
+func (m *Manifest) newer(o *Manifest) bool {
 	if m.Generation != o.Generation {
 		return m.Generation > o.Generation
 	}
@@ -68,7 +68,7 @@ func (s *Shell) takeSnapshot(ctx context.Context, p *partition) error {
 	if next == p.snapshot {
 		return nil
 	}
-	m := manifest{Attempt: newAttempt(), Generation: s.cfg.Generation, Offset: next, Clock: p.machine.Clock()}
+	m := Manifest{Attempt: newAttempt(), Generation: s.cfg.Generation, Offset: next, Clock: p.machine.Clock()}
 	client, err := kgo.NewClient(append(s.cfg.Kafka[:len(s.cfg.Kafka):len(s.cfg.Kafka)],
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
@@ -98,7 +98,7 @@ func (s *Shell) takeSnapshot(ctx context.Context, p *partition) error {
 }
 
 // writeChunks produces the chunks and fills in what the manifest says of them.
-func writeChunks(ctx context.Context, client *kgo.Client, p *partition, m *manifest) (size int, err error) {
+func writeChunks(ctx context.Context, client *kgo.Client, p *partition, m *Manifest) (size int, err error) {
 	hash := xxh3.New()
 	var failed atomic.Pointer[error]
 	var first atomic.Int64
