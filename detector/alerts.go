@@ -272,10 +272,7 @@ func (m *Machine) describe(e *entity, k *known, l *life, a *schemas.Alert, when 
 	}
 	at := &m.places.list[ctx.fact.place]
 	o := summarize(l.main)
-	lane := o.lane
-	for i := range l.facts {
-		lane = lane.or(l.facts[i].lane)
-	}
+	lane := o.lane.complete(l.facts)
 	a.ParcelID, a.TrackingNumber = e.id, out.text.of(m.sections(e).number)
 	a.Stage, a.Carrier, a.Facility, a.Country = ctx.stage, at.carrier, at.facility, countryName(at.country)
 	a.Origin, a.Destination = countryName(lane.origin()), countryName(lane.destination())

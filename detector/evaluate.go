@@ -162,13 +162,7 @@ func (v *verdict) findLane(l *life, r *rules) {
 	if len(l.main) > 0 {
 		label = mainLane(l.main)
 	}
-	v.lane = label
-	for i := range l.facts {
-		if v.lane.known() {
-			break
-		}
-		v.lane = v.lane.or(l.facts[i].lane)
-	}
+	v.lane = label.complete(l.facts)
 	if r.virtual {
 		v.seek = sought(label, v.lane)
 	}

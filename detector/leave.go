@@ -93,9 +93,6 @@ func (m *Machine) leave(i uint32, e *entity) {
 	m.remove(i, e)
 }
 
-// Leaving returns the number of entities that wait to be written to the archive.
-func (m *Machine) Leaving() int { return len(m.leaving) }
-
 // DirtyArchives appends to dst the states of up to limit entities that have left
 // and are not known to be in the archive.
 func (m *Machine) DirtyArchives(limit int, dst []schemas.ArchiveRow) []schemas.ArchiveRow {
@@ -163,8 +160,8 @@ func (m *Machine) Unwritten(id schemas.ID) []schemas.ArchiveRow {
 }
 
 // Ask is an entity that is heard of and may have left. The answer is a record of
-// kind Rebuild, for the partition that Name is a key of: the states that the
-// archive holds of it, with Unwritten ones, in one (see AppendStates).
+// kind Rebuild in the same partition: the states that the archive holds of it,
+// with Unwritten ones, in one (see AppendStates).
 type Ask struct {
 	EntityID schemas.ID
 	Name     string // tracking number, or key of an order

@@ -37,13 +37,19 @@ func (m *Machine) warn(e *entity, number string, out *Output) {
 	if len(links) < maxLinks || slices.ContainsFunc(links, func(l []byte) bool { return string(l) == number }) {
 		return
 	}
-	all := []string{out.text.of(m.sections(e).number)}
-	for _, l := range links {
-		all = append(all, out.text.of(l))
-	}
-	for _, other := range all {
+	for _, other := range m.allNumbers(e, out) {
 		m.tell(number, other, out)
 	}
+}
+
+// allNumbers returns the numbers of e by their index in facts: its own, then the
+// others.
+func (m *Machine) allNumbers(e *entity, out *Output) []string {
+	all := []string{out.text.of(m.sections(e).number)}
+	for _, l := range m.moreOf(e).links {
+		all = append(all, out.text.of(l))
+	}
+	return all
 }
 
 // link adds a number to those of a parcel, unless it has it, and returns the
@@ -58,12 +64,9 @@ func (m *Machine) link(i uint32, e *entity, number string, out *Output) uint8 {
 	if at := slices.IndexFunc(x.links, func(l []byte) bool { return string(l) == number }); at >= 0 {
 		return uint8(at + 1)
 	}
-	self := out.text.of(own)
-	others := make([]string, len(x.links))
-	for k, l := range x.links {
-		others[k] = out.text.of(l)
-	}
-	for _, other := range others {
+	all := m.allNumbers(e, out)
+	self := all[0]
+	for _, other := range all[1:] {
 		m.tell(other, number, out)
 		m.tell(number, other, out)
 	}
@@ -118,10 +121,7 @@ func (m *Machine) handOver(i uint32, e *entity, out *Output) {
 	m.settleHomes(e, out)
 	root := m.rootOf(e)
 	x := m.moreOf(e)
-	numbers := []string{out.text.of(m.sections(e).number)}
-	for _, l := range x.links {
-		numbers = append(numbers, out.text.of(l))
-	}
+	numbers := m.allNumbers(e, out)
 	facts := m.factsOf(e)
 	for k := range facts {
 		m.forwardFact(root, &facts[k], numbers[facts[k].num], m.texts.list[x.product], 0, out)

@@ -99,17 +99,6 @@ func (m *Machine) choose(set *ruleSet, e *entity, l *life) uint8 {
 	return m.slotOf(set.list[i])
 }
 
-// complete fills what the order does not state of a lane from the scans.
-func (l lane) complete(facts []fact) lane {
-	for i := range facts {
-		if l.origin() != 0 && l.destination() != 0 {
-			break
-		}
-		l = l.or(facts[i].lane)
-	}
-	return l
-}
-
 // writePolicies writes every document of which a policy is in force or judged
 // something that ended, with the indexes of its policies: 0 is one that is not
 // needed any more.

@@ -107,6 +107,17 @@ func onLane(patterns []lane, l lane) bool {
 // known reports whether both ends are known.
 func (l lane) known() bool { return l.origin() != 0 && l.destination() != 0 }
 
+// complete fills what the order does not state of a lane from the scans.
+func (l lane) complete(facts []fact) lane {
+	for i := range facts {
+		if l.known() {
+			break
+		}
+		l = l.or(facts[i].lane)
+	}
+	return l
+}
+
 // limits returns the limits of a silence that begins in stage m.
 func (r *rules) limits(m schemas.Milestone, l lane) *gapLimits {
 	if len(r.overrides) > 0 {
