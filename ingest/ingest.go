@@ -111,7 +111,7 @@ func (s *Service) Run(ctx context.Context) error {
 	nextRanges := time.Now()
 	for {
 		fetches := s.poll(ctx, waiting != nil)
-		if err := fetchError(fetches); err != nil {
+		if err := s.fetchError(fetches); err != nil {
 			return err
 		}
 		stopping := ctx.Err() != nil
@@ -280,9 +280,14 @@ func (s *Service) label(carrier string) string {
 }
 
 // fetchError returns the first error of a poll that is not the poll's own end.
-func fetchError(fetches kgo.Fetches) error {
+// A member that cannot join its group tries again by itself: a new member would
+// have to wait until the broker gives this one up.
+func (s *Service) fetchError(fetches kgo.Fetches) error {
 	for _, e := range fetches.Errors() {
+		var apart *kgo.ErrGroupSession
 		switch {
+		case errors.As(e.Err, &apart):
+			s.cfg.Log.Warn("not in the group; trying again", "group", schemas.IngestGroup, "err", apart.Err)
 		case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, context.DeadlineExceeded):
 		case errors.Is(e.Err, kerr.OffsetOutOfRange):
 			return &RetentionError{Topic: e.Topic, Partition: e.Partition}

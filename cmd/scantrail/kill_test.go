@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	apache.close()
+	os.Exit(code)
 }
 
 // service is a `scantrail run --embedded` in a process of its own.

@@ -213,7 +213,7 @@ func (s *Shell) stop(ctx context.Context) error {
 
 // apply feeds a batch to the machines and publishes what they find.
 func (s *Shell) apply(fetches kgo.Fetches) error {
-	if err := fetchError(fetches); err != nil {
+	if err := s.fetchError(fetches); err != nil {
 		return err
 	}
 	var err error
@@ -359,9 +359,15 @@ func (s *Shell) owned() []*partition {
 	return all
 }
 
-func fetchError(fetches kgo.Fetches) error {
+// fetchError returns the first error of a poll after which reading cannot go on.
+// A member that cannot join its group tries again by itself: a new member would
+// have to wait until the broker gives this one up.
+func (s *Shell) fetchError(fetches kgo.Fetches) error {
 	for _, e := range fetches.Errors() {
+		var apart *kgo.ErrGroupSession
 		switch {
+		case errors.As(e.Err, &apart):
+			s.cfg.Log.Warn("not in the group; trying again", "group", schemas.DetectorGroup, "err", apart.Err)
 		case errors.Is(e.Err, context.Canceled), errors.Is(e.Err, context.DeadlineExceeded):
 		case errors.Is(e.Err, kerr.OffsetOutOfRange):
 			return &RetentionError{Partition: e.Partition}
