@@ -134,12 +134,13 @@ func (s *Service) reject(raw *kgo.Record, n int, src carriers.Source, carrier st
 // raw topic.
 const MaxDeadLetterBytes = 15 << 20
 
-// smallDeadLetter fits into any topic's limit.
-const smallDeadLetter = 512 << 10
+// smallDeadLetter fits into the topic even where its limit is far below the
+// broker's default of 1 MiB, and is more than the table dead_letters keeps.
+const smallDeadLetter = 64 << 10
 
 // cut shortens a dead letter and says how long the record was.
 func cut(r *kgo.Record) {
-	r.Headers = append(r.Headers, kgo.RecordHeader{Key: "cut_from_bytes", Value: fmt.Append(nil, len(r.Value))})
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: schemas.CutHeader, Value: fmt.Append(nil, len(r.Value))})
 	r.Value = r.Value[:min(len(r.Value), smallDeadLetter)]
 }
 

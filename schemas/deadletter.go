@@ -24,8 +24,13 @@ type DeadLetter struct {
 	ReceivedAt     int64 // Unix milliseconds of ingest's clock
 	MappingVersion uint32
 
-	Raw []byte // value of the source record
+	Raw     []byte // value of the source record, cut where it does not fit
+	RawSize int    // bytes of that value before the cut
 }
+
+// CutHeader says how many bytes the source record had, on a dead letter that
+// holds less.
+const CutHeader = "cut_from_bytes"
 
 // Header is one header of a Kafka record.
 type Header struct {
@@ -61,7 +66,7 @@ func (d *DeadLetter) Headers() []Header {
 // not a copy. Headers that it does not know, such as those of the source
 // record, are skipped. Errors name the header.
 func ParseDeadLetter(value []byte, headers []Header, d *DeadLetter) error {
-	*d = DeadLetter{Raw: value, Partition: -1, Offset: -1}
+	*d = DeadLetter{Raw: value, RawSize: len(value), Partition: -1, Offset: -1}
 	for _, h := range headers {
 		if err := d.set(h.Key, string(h.Value)); err != nil {
 			return fmt.Errorf("dead letter: header %s: %w", h.Key, err)
@@ -106,6 +111,9 @@ func (d *DeadLetter) set(key, v string) (err error) {
 		d.Index = int32(n)
 	case "received_at":
 		d.ReceivedAt, err = parseJSONTime(v)
+	case CutHeader:
+		n, err = strconv.ParseInt(v, 10, 32)
+		d.RawSize = max(int(n), len(d.Raw))
 	case "mapping_version":
 		n, err = strconv.ParseInt(v, 10, 33)
 		d.MappingVersion = uint32(n)

@@ -98,7 +98,7 @@ func (b *deadBlock) add(d *schemas.DeadLetter) {
 	b.mapping.add(d.MappingVersion)
 	b.received.add(d.ReceivedAt)
 	b.raw.addBytes(d.Raw[:min(len(d.Raw), deadLetterBytes)])
-	b.size.add(uint32(len(d.Raw)))
+	b.size.add(uint32(d.RawSize))
 }
 
 // alertBlock is a block of alerts or, with the same columns, of

@@ -220,6 +220,10 @@ func (c *Cluster) Addrs() []string {
 	return all
 }
 
+// Inside is the address of broker 0 that needs neither user nor certificate, and
+// where everything is allowed: brokers talk to one another there.
+func (c *Cluster) Inside() string { return c.brokers[0].internal }
+
 // CAFile is the certificate that clients must trust. Empty without TLS.
 func (c *Cluster) CAFile() string {
 	if c.ca == nil {

@@ -30,11 +30,17 @@ type Config struct {
 
 // KafkaConfig says how to reach the brokers and how topics are created.
 type KafkaConfig struct {
-	Brokers  []string     `yaml:"brokers"`   // host:port; any of them leads to the others
-	ClientID string       `yaml:"client_id"` // shown in the brokers' logs and quotas
-	TLS      TLSConfig    `yaml:"tls"`
-	SASL     SASLConfig   `yaml:"sasl"`
-	Topics   TopicsConfig `yaml:"topics"`
+	Brokers  []string `yaml:"brokers"`   // host:port; any of them leads to the others
+	ClientID string   `yaml:"client_id"` // shown in the brokers' logs and quotas
+	// InstanceID names this process in its groups (static membership): one that
+	// is back within SessionTimeout takes up its partitions without a rebalance.
+	// It must differ between processes, and stay with each, such as a pod's name.
+	// Empty: partitions move at once when a process stops, and back again.
+	InstanceID     string        `yaml:"instance_id"`
+	SessionTimeout time.Duration `yaml:"session_timeout"` // silence after which a process is taken for dead and its partitions move
+	TLS            TLSConfig     `yaml:"tls"`
+	SASL           SASLConfig    `yaml:"sasl"`
+	Topics         TopicsConfig  `yaml:"topics"`
 }
 
 // TLSConfig turns on TLS 1.2 or newer with verification of the server.
@@ -130,7 +136,7 @@ func DefaultConfig() *Config {
 	return &Config{
 		Kafka: KafkaConfig{
 			Brokers:  []string{"127.0.0.1:9092"},
-			ClientID: "scantrail",
+			ClientID: "scantrail", SessionTimeout: 45 * time.Second,
 			Topics: TopicsConfig{
 				Create: true, Partitions: 12, ReplicationFactor: 1,
 				EventsRetention: 14 * 24 * time.Hour,

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
@@ -29,6 +30,11 @@ func (c *Config) KafkaOptions(log *slog.Logger) ([]kgo.Opt, error) {
 		kgo.ClientID(c.Kafka.ClientID),
 		kgo.MaxDecompressBatchBytes(maxDecompressedBatch),
 		kgo.BrokerMaxReadBytes(maxBrokerRead),
+		kgo.SessionTimeout(c.Kafka.SessionTimeout),
+		kgo.HeartbeatInterval(min(3*time.Second, c.Kafka.SessionTimeout/4)),
+	}
+	if c.Kafka.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(c.Kafka.InstanceID))
 	}
 	if log != nil {
 		opts = append(opts, kgo.WithLogger(kafkaLogger{log}))

@@ -61,6 +61,10 @@ func (k *KafkaConfig) validate(ps *Problems) {
 	if k.ClientID == "" {
 		ps.add("kafka.client_id", "is empty", "give a name for the brokers' logs")
 	}
+	if len(k.InstanceID) > 249 || strings.ContainsFunc(k.InstanceID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		ps.add("kafka.instance_id", "is no name", "give at most 249 visible ASCII characters, or leave it empty")
+	}
+	ps.lasts("kafka.session_timeout", k.SessionTimeout, time.Second, 30*time.Minute)
 	k.TLS.validate(ps, "kafka.tls")
 	k.SASL.validate(ps, k.TLS.Enabled, k.Brokers)
 	k.Topics.validate(ps)

@@ -77,7 +77,10 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.ingest, p.detect, p.lanes = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry), lanes.NewMetrics(p.registry)
 	var err error
-	if p.kafka, err = kgo.NewClient(o.Kafka...); err != nil {
+	// It asks what is there now, such as a topic that has just been made: an
+	// answer of seconds ago would not do.
+	fresh := kgo.MetadataMinAge(10 * time.Millisecond)
+	if p.kafka, err = kgo.NewClient(append(o.Kafka[:len(o.Kafka):len(o.Kafka)], fresh)...); err != nil {
 		return nil, err
 	}
 	if p.rows, err = sink.Open(o.ClickHouse); err != nil {

@@ -45,7 +45,8 @@ func newRig(t *testing.T) *rig {
 	return newRigOn(t, newFakeBroker(t))
 }
 
-func newRigOn(t *testing.T, b testBroker) *rig {
+// newRigOn makes the options of the pipeline, which each tweak may change.
+func newRigOn(t *testing.T, b testBroker, tweaks ...func(*pipelineOptions)) *rig {
 	t.Helper()
 	clickhouse := chdbtest.Start(t)
 	r := &rig{t: t, kafkaIs: b, broker: b.addr(), proxy: newProxy(t, clickhouse)}
@@ -55,7 +56,7 @@ func newRigOn(t *testing.T, b testBroker) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.pipeline, err = newPipeline(pipelineOptions{
+	o := pipelineOptions{
 		Kafka:      r.kafka,
 		ClickHouse: sink.Options{URLs: []string{"http://" + r.proxy.addr()}, Database: fmt.Sprintf("rig%d_%d", os.Getpid(), rigs.Add(1)), User: "default"},
 		Topics:     topicOptions{Partitions: 3, Replication: 1, Create: true, Retention: b.retention()},
@@ -63,8 +64,11 @@ func newRigOn(t *testing.T, b testBroker) *rig {
 		Snapshot: time.Minute, FlushRows: 50_000, FlushEvery: 50 * time.Millisecond, RowsEvery: 50 * time.Millisecond,
 		Now: func() time.Time { return time.UnixMilli(r.now.Load()) },
 		Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-	if err != nil {
+	}
+	for _, tweak := range tweaks {
+		tweak(&o)
+	}
+	if r.pipeline, err = newPipeline(o); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.pipeline.Close)
@@ -92,11 +96,12 @@ func (r *rig) start() {
 	})
 }
 
-// topic creates a raw topic with one partition that takes records of 20 MiB.
+// topic creates a raw topic with one partition, and as many copies as the
+// pipeline's own topics have, that takes records of 20 MiB.
 func (r *rig) topic(carrier string) {
 	r.t.Helper()
 	configs := map[string]*string{"max.message.bytes": ptr(fmt.Sprint(20 << 20))}
-	if _, err := kadm.NewClient(r.producer).CreateTopic(r.t.Context(), 1, 1, configs, schemas.RawTopicPrefix+carrier); err != nil {
+	if _, err := kadm.NewClient(r.producer).CreateTopic(r.t.Context(), 1, r.pipeline.o.Topics.Replication, configs, schemas.RawTopicPrefix+carrier); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -44,6 +44,9 @@ func ensureTopics(ctx context.Context, client *kgo.Client, o topicOptions) error
 			if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 				return fmt.Errorf("creating topic %s with %d partitions, replication %d: %w %s", t.name, t.partitions, o.Replication, err, resp.ErrMessage)
 			}
+			if err := awaitLeaders(ctx, adm, t); err != nil {
+				return err
+			}
 			continue
 		}
 		if got := int32(len(d.Partitions)); t.fixed && got != t.partitions {
@@ -51,6 +54,29 @@ func ensureTopics(ctx context.Context, client *kgo.Client, o topicOptions) error
 		}
 	}
 	return nil
+}
+
+// awaitLeaders waits until the brokers know a new topic: the answer that it is
+// made comes earlier.
+func awaitLeaders(ctx context.Context, adm *kadm.Client, t ownTopic) error {
+	for {
+		topics, err := adm.ListTopics(ctx, t.name)
+		if err != nil {
+			return fmt.Errorf("waiting for new topic %s: %w", t.name, err)
+		}
+		d, led := topics[t.name], 0
+		for _, p := range d.Partitions {
+			if p.Err == nil && p.Leader >= 0 {
+				led++
+			}
+		}
+		if d.Err == nil && led == int(t.partitions) {
+			return nil
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("waiting for new topic %s, of which %d partitions have a leader: %w", t.name, led, err)
+		}
+	}
 }
 
 type ownTopic struct {
