@@ -133,8 +133,8 @@ func TestParseAlertJSONErrors(t *testing.T) {
 func TestDeadLetterRoundTrip(t *testing.T) {
 	want := DeadLetter{Reason: "bad_time", Field: "track_events[0].process_time", Detail: strings.Repeat("x", 2000), Carrier: "yunexpress",
 		EventIndex: -1, Index: 2, Topic: "scans.raw.yunexpress", TopicID: ID{9}, Partition: 3, Offset: 1 << 40, ReceivedAt: 1790812353001,
-		MappingVersion: 1<<32 - 1, Raw: []byte("{\xff")}
-	headers := append(want.Headers(), Header{Key: "carrier-own", Value: []byte("kept")})
+		MappingVersion: 1<<32 - 1, Raw: []byte("{\xff"), RawSize: 5000}
+	headers := append(want.Headers(), Header{Key: CutHeader, Value: []byte("5000")}, Header{Key: "carrier-own", Value: []byte("kept")})
 	var got DeadLetter
 	if err := ParseDeadLetter(want.Raw, headers, &got); err != nil {
 		t.Fatal(err)

@@ -117,10 +117,9 @@ func (c *Cluster) reserve() error {
 // properties returns the content of the server.properties of broker i.
 func (c *Cluster) properties(i int) string {
 	b := c.brokers[i]
-	var voters, controllers []string
+	var voters []string
 	for n, other := range c.brokers {
 		voters = append(voters, fmt.Sprintf("%d@%s", n, other.controller))
-		controllers = append(controllers, other.controller)
 	}
 	protocol := "PLAINTEXT"
 	switch {
