@@ -89,8 +89,12 @@ func (t *Truth) Missing() map[string]int {
 
 // Truth works out, from the plans alone, what is true at To of the records that
 // are emitted by then. It neither reads nor disturbs what Emit does.
-func (w *World) Truth() *Truth {
-	t := &Truth{At: time.Unix(w.to, 0).UTC(), DeadLetters: map[string]int{}}
+func (w *World) Truth() *Truth { return w.TruthAt(time.Unix(w.to, 0)) }
+
+// TruthAt is Truth for a later look at the same records: when the clock shows
+// at, and nothing has been heard since To.
+func (w *World) TruthAt(at time.Time) *Truth {
+	t := &Truth{At: at.UTC(), DeadLetters: map[string]int{}}
 	for _, s := range w.shops {
 		t.Shops = append(t.Shops, ShopTruth{Shop: s})
 	}
@@ -102,7 +106,7 @@ func (w *World) Truth() *Truth {
 			continue
 		}
 		facts = factsOf(facts[:0], &p, w.to)
-		t.judge(&p, facts, w.to)
+		t.judge(&p, facts, at.Unix())
 	}
 	return t
 }

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"scantrail/bench/kafka"
+	"scantrail/sink"
+)
+
+// cluster is everything that runs.
+type cluster struct {
+	o          options
+	kafka      *kafka.Cluster
+	clickhouse *process
+	proxy      *proxy // between the services and ClickHouse
+	services   []*process
+	admin      []string // address of each service's admin server
+	binary     string
+	config     string // of the first service, for the commands
+	rows       driver.Conn
+}
+
+func startCluster(ctx context.Context, o options) (*cluster, error) {
+	c := &cluster{o: o, binary: filepath.Join(o.Dir, "scantrail")}
+	if err := c.launch(ctx); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cluster) launch(ctx context.Context) (err error) {
+	if c.binary, err = buildBinary(ctx, c.o.Dir); err != nil {
+		return err
+	}
+	replicas := map[string]string{"min.insync.replicas": fmt.Sprint(min(2, c.o.Brokers)), "default.replication.factor": fmt.Sprint(c.o.Brokers),
+		// A broker that is killed must not forget what it has acknowledged: with
+		// one copy, only what is on disk counts, and the page cache outlives the
+		// process.
+		"unclean.leader.election.enable": "false"}
+	if c.kafka, err = kafka.Start(ctx, kafka.Options{Dir: filepath.Join(c.o.Dir, "kafka"), Brokers: c.o.Brokers, Properties: replicas, Progress: c.o.Out}); err != nil {
+		return err
+	}
+	engine, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	c.clickhouse = newProcess(c.o.Dir, "clickhouse", nil, c.binary, "clickhouse", "--data", filepath.Join(c.o.Dir, "clickhouse-data"), "--listen", engine)
+	if err := c.clickhouse.start(); err != nil {
+		return err
+	}
+	if c.proxy, err = newProxy(engine); err != nil {
+		return err
+	}
+	if c.rows, err = sink.Open(sink.Options{URLs: []string{"http://" + engine}, Database: "scantrail", User: "default"}); err != nil {
+		return err
+	}
+	for i := range c.o.Processes {
+		if err := c.addService(i); err != nil {
+			return err
+		}
+	}
+	if err := c.migrate(ctx); err != nil {
+		return err
+	}
+	for _, s := range c.services {
+		if err := s.start(); err != nil {
+			return err
+		}
+	}
+	return c.ready(ctx, 2*time.Minute)
+}
+
+// buildBinary builds scantrail as it is in this tree.
+func buildBinary(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "scantrail")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "scantrail/cmd/scantrail").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+const configText = `
+kafka:
+  brokers: [%s]
+  client_id: chaos-%d
+  session_timeout: 3s
+  topics: {partitions: 6, replication_factor: %d}
+clickhouse:
+  addrs: ["http://%s"]
+ingest: {tick_interval: 1s}
+detector: {snapshot_interval: 5s, flush_interval: 200ms}
+sink: {flush_interval: 200ms}
+admin: {listen: %q}
+`
+
+func (c *cluster) addService(i int) error {
+	admin, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	config := filepath.Join(c.o.Dir, fmt.Sprintf("service-%d.yaml", i))
+	text := fmt.Sprintf(configText, `"`+strings.Join(c.kafka.Addrs(), `", "`)+`"`, i, c.o.Brokers, c.proxy.addr(), admin)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		return err
+	}
+	if i == 0 {
+		c.config = config
+	}
+	c.admin = append(c.admin, admin)
+	c.services = append(c.services, newProcess(c.o.Dir, fmt.Sprintf("service-%d", i), nil, c.binary, "run", "-c", config))
+	return nil
+}
+
+func (c *cluster) migrate(ctx context.Context) error {
+	deadline := time.Now().Add(time.Minute)
+	for {
+		out, err := exec.CommandContext(ctx, c.binary, "migrate", "-c", c.config).CombinedOutput()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("scantrail migrate: %w\n%s", err, out)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// ready waits until every service says that it is.
+func (c *cluster) ready(ctx context.Context, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for i, addr := range c.admin {
+		for {
+			if err := c.failure(); err != nil {
+				return err
+			}
+			err := healthy(ctx, addr)
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				return fmt.Errorf("service %d is not ready after %s: %w\n%s", i, patience, err, c.services[i].tail(2000))
+			}
+			if err := pause(ctx, 100*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func healthy(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", resp.Status, body)
+	}
+	return nil
+}
+
+// failure is the end of a process that nobody asked for.
+func (c *cluster) failure() error {
+	var errs []error
+	for _, p := range append([]*process{c.clickhouse}, c.services...) {
+		errs = append(errs, p.err())
+	}
+	return errors.Join(errs...)
+}
+
+func (c *cluster) stop() {
+	for _, s := range c.services {
+		s.end(syscall.SIGKILL)
+	}
+	if c.rows != nil {
+		c.rows.Close() //nolint:errcheck // the end
+	}
+	if c.proxy != nil {
+		c.proxy.close()
+	}
+	if c.clickhouse != nil {
+		c.clickhouse.end(syscall.SIGKILL)
+	}
+	if c.kafka != nil {
+		c.kafka.Stop()
+	}
+}
+
+func freeAddr() (string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer ln.Close() //nolint:errcheck // it was only asked for its port
+	return ln.Addr().String(), nil
+}
+
+func pause(ctx context.Context, wait time.Duration) error {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

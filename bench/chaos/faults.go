@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"time"
+)
+
+// fault is one thing that may happen, drawn by its weight.
+type fault struct {
+	name   string
+	weight int
+	kills  int
+	do     func(ctx context.Context, t *tormentor) error
+}
+
+// tormentor draws faults.
+type tormentor struct {
+	*cluster
+	random *rand.Rand
+	load   *load
+}
+
+func (c *cluster) torment(ctx context.Context, l *load, r *report) error {
+	t := &tormentor{cluster: c, random: rand.New(rand.NewPCG(c.o.Seed, 7)), load: l}
+	away := c.o.Kills / 2
+	for r.Kills < c.o.Kills {
+		if err := pause(ctx, t.upTo(2*c.o.Every)); err != nil {
+			return err
+		}
+		f := t.draw()
+		if c.o.Away > 0 && r.Kills >= away {
+			away = c.o.Kills + 1
+			f = fault{"ClickHouse away for " + c.o.Away.String(), 0, 3, func(ctx context.Context, t *tormentor) error { return t.clickHouseAway(ctx) }}
+		}
+		if err := f.do(ctx, t); err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		if err := c.failure(); err != nil {
+			return err
+		}
+		r.Faults[f.name]++
+		before := r.Kills
+		if r.Kills += f.kills; r.Kills/25 != before/25 {
+			fmt.Fprintf(c.o.Out, "%s  %d kills, %d records sent\n", time.Now().Format("15:04:05"), r.Kills, l.sent.Load())
+		}
+	}
+	return nil
+}
+
+func (t *tormentor) draw() fault {
+	all := []fault{
+		{"kill of a service", 45, 1, func(_ context.Context, t *tormentor) error { return t.killService() }},
+		{"kill of two services", 8, 2, func(_ context.Context, t *tormentor) error {
+			if err := t.killService(); err != nil {
+				return err
+			}
+			return t.killService()
+		}},
+		{"kill of ClickHouse", 12, 1, func(_ context.Context, t *tormentor) error {
+			t.clickhouse.end(syscall.SIGKILL)
+			return t.clickhouse.start()
+		}},
+		{"kill of a broker", 6, 1, func(ctx context.Context, t *tormentor) error {
+			return t.kafka.Restart(ctx, t.random.IntN(t.o.Brokers))
+		}},
+		{"stop of a service", 10, 0, func(ctx context.Context, t *tormentor) error {
+			s := t.service()
+			s.signal(syscall.SIGSTOP)
+			defer s.signal(syscall.SIGCONT)
+			return pause(ctx, t.pauseTime())
+		}},
+		{"stop of a broker", 3, 0, func(ctx context.Context, t *tormentor) error {
+			i := t.random.IntN(t.o.Brokers)
+			if err := t.kafka.Signal(i, syscall.SIGSTOP); err != nil {
+				return err
+			}
+			defer t.kafka.Signal(i, syscall.SIGCONT) //nolint:errcheck // the next fault would tell
+			return pause(ctx, t.pauseTime())
+		}},
+		{"cut to ClickHouse", 8, 0, func(ctx context.Context, t *tormentor) error {
+			t.proxy.cut()
+			defer t.proxy.mend()
+			return pause(ctx, t.pauseTime())
+		}},
+		{"SIGTERM during a rebalance", 8, 1, func(_ context.Context, t *tormentor) error {
+			if err := t.killService(); err != nil { // its coming back makes the rebalance
+				return err
+			}
+			s := t.service()
+			s.end(syscall.SIGTERM)
+			return s.start()
+		}},
+	}
+	total := 0
+	for _, f := range all {
+		total += f.weight
+	}
+	n := t.random.IntN(total)
+	for _, f := range all {
+		if n -= f.weight; n < 0 {
+			return f
+		}
+	}
+	panic("unreachable")
+}
+
+func (t *tormentor) service() *process { return t.services[t.random.IntN(len(t.services))] }
+
+func (t *tormentor) killService() error {
+	s := t.service()
+	s.end(syscall.SIGKILL)
+	return s.start()
+}
+
+func (t *tormentor) upTo(d time.Duration) time.Duration {
+	return time.Duration(t.random.Int64N(int64(d) + 1))
+}
+
+func (t *tormentor) pauseTime() time.Duration { return t.o.Pause/4 + t.upTo(t.o.Pause*3/4) }
+
+// clickHouseAway keeps ClickHouse down for long, and kills services meanwhile.
+func (t *tormentor) clickHouseAway(ctx context.Context) error {
+	t.clickhouse.end(syscall.SIGKILL)
+	for range 3 {
+		if err := pause(ctx, t.o.Away/4); err != nil {
+			return err
+		}
+		if err := t.killService(); err != nil {
+			return err
+		}
+	}
+	if err := pause(ctx, t.o.Away/4); err != nil {
+		return err
+	}
+	return t.clickhouse.start()
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+)
+
+// report is what a run was and what it found.
+type report struct {
+	Options   options
+	Began     time.Time
+	Tormented time.Duration // from the first fault to the last
+	Drained   time.Duration // from then until everything had arrived
+	Kills     int
+	Faults    map[string]int
+	Sent      int64 // records acknowledged to the world
+	Records   int64 // records that the raw topics hold: one whose acknowledgement dies is sent again
+	Alerts    int   // for gaps and missing milestones, compared with the truth
+	Audited   int64 // figures and rows that audit compared
+}
+
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "\n  %d kills in %s\n", r.Kills, r.Tormented.Round(time.Second))
+	for _, name := range slices.Sorted(maps.Keys(r.Faults)) {
+		fmt.Fprintf(w, "  %6d %s\n", r.Faults[name], name)
+	}
+	fmt.Fprintf(w, "  %d raw records, %d acknowledged; everything had arrived after %s\n", r.Records, r.Sent, r.Drained.Round(time.Second))
+	fmt.Fprintf(w, "  %d alerts compared with the truth, %d figures and rows by scantrail audit\n", r.Alerts, r.Audited)
+}
