@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
@@ -30,10 +31,9 @@ type Options struct {
 	Compression string
 	TLS         TLSOptions
 
-	// InsertQuorum is sent as the setting insert_quorum where not empty: auto,
-	// or a number of replicas that must hold a block before it counts as
-	// written. Set it on replicated clusters.
-	InsertQuorum string
+	// Cluster names the cluster whose tables these are: an insert then counts as
+	// written once a majority of each shard's replicas has it. Empty: one node.
+	Cluster string
 
 	DialTimeout time.Duration // default 5 s
 	ReadTimeout time.Duration // for one answer; default 60 s
@@ -90,8 +90,8 @@ func (o Options) driverOptions() (*clickhouse.Options, error) {
 		MaxIdleConns:        or(o.MaxConns, 8),
 		HttpMaxConnsPerHost: or(o.MaxConns, 8),
 	}
-	if o.InsertQuorum != "" {
-		opts.Settings["insert_quorum"] = o.InsertQuorum
+	if o.Cluster != "" {
+		maps.Copy(opts.Settings, clusterSettings())
 	}
 	switch o.Compression {
 	case "", "none":

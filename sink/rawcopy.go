@@ -88,30 +88,11 @@ func (c *RawCopy) Run(ctx context.Context) error {
 func rawDaysOf(ctx context.Context, conn driver.Conn) (int, error) {
 	var days uint32
 	err := conn.QueryRow(ctx, `SELECT toUInt32OrZero(max(extract(create_table_query, 'TTL [^\n]*toIntervalDay\\((\\d+)\\)')))
-		FROM system.tables WHERE database = currentDatabase() AND name = 'raw_records'`).Scan(&days)
+		FROM system.tables WHERE database = currentDatabase() AND name IN ('raw_records', 'raw_records_local')`).Scan(&days)
 	if err != nil {
 		return 0, explain("read the TTL of raw_records", err)
 	}
 	return int(days), nil
-}
-
-// rawTTL is the TTL clause of raw_records. All rows of a partition, which is a
-// day, end at the same moment, so that whole parts are dropped and nothing is
-// rewritten.
-func rawTTL(days int) string {
-	return fmt.Sprintf("toDateTime(toStartOfDay(received_at)) + INTERVAL %d DAY", days)
-}
-
-// setRawDays brings the TTL of raw_records to o.RawDays, for what is in it too.
-func (o MigrateOptions) setRawDays(ctx context.Context, conn driver.Conn) (changed bool, err error) {
-	if o.RawDays == 0 {
-		return false, nil
-	}
-	have, err := rawDaysOf(ctx, conn)
-	if err != nil || have == o.RawDays {
-		return false, err
-	}
-	return true, o.exec(ctx, conn, "raw_days", "ALTER TABLE raw_records{{.OnCluster}} MODIFY TTL "+rawTTL(o.RawDays))
 }
 
 // rawLabel stands for all raw topics in metrics: their number has no bound.

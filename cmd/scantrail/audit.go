@@ -249,7 +249,7 @@ func (a *audit) run(ctx context.Context) (*auditReport, error) {
 	if err := a.kafka.Ping(pinging); err != nil {
 		return nil, fmt.Errorf("no answer from Kafka: %w; check kafka.brokers, kafka.tls and kafka.sasl", err)
 	}
-	if err := sink.Verify(pinging, a.rows); err != nil {
+	if err := sink.Verify(pinging, a.rows, a.o.ClickHouse.Cluster); err != nil {
 		return nil, fmt.Errorf("ClickHouse: %w", err)
 	}
 	if err := a.settle(ctx); err != nil {

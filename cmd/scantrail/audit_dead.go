@@ -74,7 +74,7 @@ func (a *audit) compareDead(k sourceKey, r *rangeRow, got int64, kept map[source
 // younger than the table's TTL, by the broker's times.
 func (a *audit) keptFrom(ctx context.Context) (map[sourceKey]int64, error) {
 	days := int64(0)
-	err := a.each(ctx, `SELECT toInt64OrZero(extract(create_table_query, 'toIntervalDay\((\d+)\)')) FROM system.tables WHERE database = currentDatabase() AND name = 'dead_letters'`,
+	err := a.each(ctx, `SELECT max(toInt64OrZero(extract(create_table_query, 'toIntervalDay\((\d+)\)'))) FROM system.tables WHERE database = currentDatabase() AND name IN ('dead_letters', 'dead_letters_local')`,
 		func(scan func(...any) error) error { return scan(&days) })
 	if err != nil {
 		return nil, err

@@ -75,8 +75,25 @@ type ClickHouseConfig struct {
 	User        string    `yaml:"user"`
 	Password    Secret    `yaml:"password"`
 	TLS         TLSConfig `yaml:"tls"`
-	Cluster     string    `yaml:"cluster"`     // empty: one node; else the tables are made ON CLUSTER, replicated
 	Compression string    `yaml:"compression"` // none (best on one machine) | lz4 (best across a network)
+	// Cluster of the servers' configuration: the tables are then made ON
+	// CLUSTER, replicated, with a Distributed one over them. Empty: one node.
+	Cluster string `yaml:"cluster"`
+
+	KeepDays      KeepDaysConfig `yaml:"keep_days"`
+	StoragePolicy string         `yaml:"storage_policy"`  // of the servers' configuration, for scans and scan_texts; empty: as the tables have it
+	ColdVolume    string         `yaml:"cold_volume"`     // of that policy; empty: nothing moves
+	ColdAfterDays int            `yaml:"cold_after_days"` // after its end a month of scans and scan_texts moves there
+}
+
+// KeepDaysConfig says after how many days ClickHouse deletes rows, counted from
+// their reception, in whole months for scans and scan_texts; 0: never. A change
+// takes effect with scantrail migrate.
+type KeepDaysConfig struct {
+	Scans            int `yaml:"scans"`
+	ScanTexts        int `yaml:"scan_texts"`
+	AlertTransitions int `yaml:"alert_transitions"`
+	DeadLetters      int `yaml:"dead_letters"` // at least a day
 }
 
 // IngestConfig holds the limits of the first stage and its ticks.
@@ -144,7 +161,7 @@ func DefaultConfig() *Config {
 		},
 		ClickHouse: ClickHouseConfig{
 			Addrs: []string{"http://127.0.0.1:8123"}, Database: "scantrail",
-			User: "default", Compression: "none",
+			User: "default", Compression: "none", KeepDays: KeepDaysConfig{DeadLetters: sink.DefaultDeadLetterDays},
 		},
 		Ingest: IngestConfig{
 			MaxRecordBytes: 1 << 20, TickInterval: 5 * time.Second, StallAfter: 15 * time.Minute,

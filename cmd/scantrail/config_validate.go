@@ -164,6 +164,35 @@ func (h *ClickHouseConfig) validate(ps *Problems) {
 	}
 	h.TLS.validate(ps, "clickhouse.tls")
 	ps.oneOf("clickhouse.compression", h.Compression, "none", "lz4")
+	h.validateLifecycle(ps)
+}
+
+// validateLifecycle refuses to delete what is still needed: an entity is judged
+// for up to 120 days after its last scan, and audits reach back to the log.
+func (h *ClickHouseConfig) validateLifecycle(ps *Problems) {
+	const longest = 100 * 366
+	for _, k := range []struct {
+		field string
+		days  int
+	}{{"scans", h.KeepDays.Scans}, {"scan_texts", h.KeepDays.ScanTexts}, {"alert_transitions", h.KeepDays.AlertTransitions}} {
+		if k.days != 0 {
+			ps.between("clickhouse.keep_days."+k.field, k.days, 150, longest)
+		}
+	}
+	ps.between("clickhouse.keep_days.dead_letters", h.KeepDays.DeadLetters, 1, longest)
+	for _, n := range [][2]string{{"clickhouse.storage_policy", h.StoragePolicy}, {"clickhouse.cold_volume", h.ColdVolume}} {
+		if n[1] != "" && !identifier.MatchString(n[1]) {
+			ps.add(n[0], fmt.Sprintf("%.40q is no plain name", n[1]), "use letters, digits and underscores")
+		}
+	}
+	switch {
+	case h.ColdVolume == "" && h.ColdAfterDays != 0:
+		ps.add("clickhouse.cold_after_days", "has no effect without clickhouse.cold_volume", "name the volume or remove it")
+	case h.ColdVolume != "" && h.StoragePolicy == "":
+		ps.add("clickhouse.cold_volume", "names a volume of no storage policy", "set clickhouse.storage_policy, which must hold the disk of the tables too")
+	case h.ColdVolume != "":
+		ps.between("clickhouse.cold_after_days", h.ColdAfterDays, 0, longest)
+	}
 }
 
 func (g *IngestConfig) validate(ps *Problems) {

@@ -31,7 +31,7 @@ type pipelineOptions struct {
 	Kafka      []kgo.Opt
 	ClickHouse sink.Options
 	Raw        rawOptions
-	Cluster    string
+	Lifecycle  sink.Lifecycle
 	Topics     topicOptions
 	Roles      []string // of roleNames, and rawRole
 	Migrate    bool     // create the tables first
@@ -136,7 +136,7 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 	}
 	return p.retry(ctx, "ClickHouse", clickHouseRemedy, func() error {
 		if !p.o.Migrate {
-			return sink.Verify(ctx, p.rows)
+			return sink.Verify(ctx, p.rows, p.o.ClickHouse.Cluster)
 		}
 		return migrate(ctx, p.o, p.rows)
 	})
@@ -144,10 +144,10 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 
 // migrate creates the database and its tables.
 func migrate(ctx context.Context, o pipelineOptions, conn driver.Conn) error {
-	if err := sink.EnsureDatabase(ctx, o.ClickHouse, o.Cluster); err != nil {
+	if err := sink.EnsureDatabase(ctx, o.ClickHouse); err != nil {
 		return err
 	}
-	_, err := sink.Migrate(ctx, conn, sink.MigrateOptions{Cluster: o.Cluster, RawDays: o.Raw.Days, Now: time.Now()})
+	_, err := sink.Migrate(ctx, conn, sink.MigrateOptions{Cluster: o.ClickHouse.Cluster, Lifecycle: o.Lifecycle, Now: time.Now()})
 	return err
 }
 

@@ -156,7 +156,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 	}
 	limits := carriers.Limits{Bytes: int(cfg.Ingest.MaxRecordBytes)}
 	return pipelineOptions{
-		Kafka: kafka, ClickHouse: sinkOptions(cfg), Raw: rawCopyOptions(cfg), Cluster: cfg.ClickHouse.Cluster, Roles: chosen, Carriers: registry, Limits: limits,
+		Kafka: kafka, ClickHouse: sinkOptions(cfg), Raw: rawCopyOptions(cfg), Lifecycle: lifecycle(cfg), Roles: chosen, Carriers: registry, Limits: limits,
 		Topics: topicOptions{
 			Partitions: int32(cfg.Kafka.Topics.Partitions), Replication: int16(cfg.Kafka.Topics.ReplicationFactor),
 			Retention: cfg.Kafka.Topics.EventsRetention, Create: cfg.Kafka.Topics.Create,
@@ -170,14 +170,11 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 
 func sinkOptions(cfg *Config) sink.Options {
 	ch := cfg.ClickHouse
-	o := sink.Options{
+	return sink.Options{
 		URLs: ch.Addrs, Database: ch.Database, User: ch.User, Password: ch.Password.Reveal(), Compression: ch.Compression,
-		TLS: sink.TLSOptions{CAFile: ch.TLS.CAFile, CertFile: ch.TLS.CertFile, KeyFile: ch.TLS.KeyFile, ServerName: ch.TLS.ServerName},
+		TLS:     sink.TLSOptions{CAFile: ch.TLS.CAFile, CertFile: ch.TLS.CertFile, KeyFile: ch.TLS.KeyFile, ServerName: ch.TLS.ServerName},
+		Cluster: ch.Cluster,
 	}
-	if ch.Cluster != "" {
-		o.InsertQuorum = "auto"
-	}
-	return o
 }
 
 // rawCopyOptions are those of the raw copy; zero while it is off.
@@ -238,44 +235,6 @@ func loadMappings(_ fs.FS, dir string) (int, error) {
 		return 0, err
 	}
 	return len(r.Names()), nil
-}
-
-func newMigrateCommand() *cobra.Command {
-	var config string
-	cmd := &cobra.Command{
-		Use:     "migrate [-c scantrail.yaml]",
-		Short:   "Create or update the ClickHouse database, tables and views",
-		Long:    "Create or update the database, tables and views in ClickHouse. Safe to repeat, and\nwhile the service runs.",
-		Example: "  scantrail migrate -c scantrail.yaml",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg := DefaultConfig()
-			if config != "" {
-				var err error
-				if cfg, err = LoadConfig(config); err != nil {
-					return err
-				}
-			}
-			conn, err := sink.Open(sinkOptions(cfg))
-			if err != nil {
-				return err
-			}
-			defer conn.Close() //nolint:errcheck // nothing is under way
-			if err := sink.EnsureDatabase(cmd.Context(), sinkOptions(cfg), cfg.ClickHouse.Cluster); err != nil {
-				return err
-			}
-			applied, err := sink.Migrate(cmd.Context(), conn, sink.MigrateOptions{Cluster: cfg.ClickHouse.Cluster, RawDays: rawCopyOptions(cfg).Days, Now: time.Now()})
-			for _, name := range applied {
-				fmt.Fprintln(cmd.OutOrStdout(), "applied", name)
-			}
-			if err == nil && len(applied) == 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), "nothing to do: the schema is up to date")
-			}
-			return err
-		},
-	}
-	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration file; without it the defaults")
-	return cmd
 }
 
 func newClickHouseCommand() *cobra.Command {

@@ -50,7 +50,8 @@ CREATE TABLE IF NOT EXISTS scans{{.OnCluster}}
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
 PARTITION BY toYYYYMM(received_at)
-ORDER BY (`partition`, `offset`)
+ORDER BY (`partition`, `offset`){{ttl "scans"}}
+SETTINGS ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1{{storage}}
 COMMENT 'Evidence log: one row per event of parcel.events, in log order, without the copies that the detector forwards. Partitioned by the month of reception, never by event time.'
 ;
 
@@ -66,7 +67,8 @@ CREATE TABLE IF NOT EXISTS scan_texts{{.OnCluster}}
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
 PARTITION BY toYYYYMM(received_at)
-ORDER BY (`partition`, `offset`)
+ORDER BY (`partition`, `offset`){{ttl "scan_texts"}}
+SETTINGS ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1{{storage}}
 COMMENT 'Raw texts of scans, apart so that scans stays narrow. Join on (partition, offset).'
 ;
 
@@ -178,7 +180,7 @@ CREATE TABLE IF NOT EXISTS alert_transitions{{.OnCluster}}
 {{- template "alert_columns"}}
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
-ORDER BY (alert_id, home, version)
+ORDER BY (alert_id, home, version){{ttl "alert_transitions"}}
 COMMENT 'Every transition of every alert: what was known when. Time to detect = changed_at of the first open - anchor_at.'
 ;
 
@@ -286,8 +288,7 @@ CREATE TABLE IF NOT EXISTS archive{{.OnCluster}}
     `evicted_at` DateTime64(3, 'UTC') COMMENT 'clock of the log when it left the detector''s memory'
 )
 ENGINE = {{engine "ReplacingMergeTree" "version"}}
-ORDER BY (entity_id, opened_at)
-TTL toDateTime(evicted_at) + INTERVAL 430 DAY
+ORDER BY (entity_id, opened_at){{ttl "archive"}}
 SETTINGS index_granularity = 256 -- it is read by single keys
 COMMENT 'State of parcels and orders that the detector has evicted after their end: read back when one is heard of again.'
 ;
@@ -310,8 +311,7 @@ CREATE TABLE IF NOT EXISTS dead_letters{{.OnCluster}}
     `raw_bytes` UInt32 COMMENT 'its length before the cut'
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
-ORDER BY (topic, topic_id, `partition`, `offset`, `index`)
-TTL toDateTime(received_at) + INTERVAL {{.DeadLetterDays}} DAY
+ORDER BY (topic, topic_id, `partition`, `offset`, `index`){{ttl "dead_letters"}}
 COMMENT 'Records and events that could not be read, with the reason. Replay: scantrail replay dead-letters.'
 ;
 
@@ -329,8 +329,7 @@ CREATE TABLE IF NOT EXISTS raw_records{{.OnCluster}}
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
 PARTITION BY toYYYYMMDD(received_at)
-ORDER BY (topic, topic_id, `partition`, `offset`)
-TTL toDateTime(toStartOfDay(received_at)) + INTERVAL {{.RawDays}} DAY
+ORDER BY (topic, topic_id, `partition`, `offset`){{ttl "raw_records"}}
 SETTINGS ttl_only_drop_parts = 1, merge_with_ttl_timeout = 3600
 COMMENT 'Copies of raw records, only where raw.enabled is set, for a few days. Names and addresses: written by a user of its own, read by those who may. Read with FINAL.'
 ;
@@ -392,6 +391,18 @@ CREATE TABLE IF NOT EXISTS data_gaps{{.OnCluster}}
 ENGINE = {{engine "ReplacingMergeTree"}}
 ORDER BY (topic, `partition`, first_offset, kind, entity)
 COMMENT 'What could not be read, said openly instead of being silent.'
+;
+
+CREATE TABLE IF NOT EXISTS seller_users{{.OnCluster}}
+(
+    `user_name` String COMMENT 'of ClickHouse, who has the role scantrail_seller',
+    `shop_id` String COMMENT 'whose rows that user may see',
+    `version` UInt64 COMMENT 'of the rows of one user and shop the highest counts: toUnixTimestamp(now()) will do',
+    `revoked` Bool COMMENT 'true: no longer'
+)
+ENGINE = {{engine "ReplacingMergeTree" "version"}}
+ORDER BY (user_name, shop_id)
+COMMENT 'Which seller sees which shop. Filled by an administrator: INSERT INTO seller_users (user_name, shop_id, version) VALUES (...).'
 ;
 
 {{define "alert_columns"}}

@@ -58,6 +58,7 @@ func configXML(dataDir, users string, opts EngineOptions) string {
 		element(&b, "max_server_memory_usage", fmt.Sprint(opts.MaxMemory))
 	}
 	b.WriteString("<access_control_improvements><table_engines_require_grant>true</table_engines_require_grant></access_control_improvements>\n")
+	b.WriteString(opts.Config)
 	b.WriteString("</clickhouse>\n")
 	return b.String()
 }
@@ -77,6 +78,9 @@ func profile() map[string]string {
 
 // usersXML describes the engine's only user.
 func usersXML(opts EngineOptions) string {
+	if opts.Users != "" {
+		return opts.Users
+	}
 	grants := []string{grantAll, grantDefiner, "GRANT TABLE ENGINE ON MergeTree"}
 	if opts.AllowSources {
 		grants = []string{grantAll, grantDefiner, grantEngines, grantSources}

@@ -35,6 +35,12 @@ type EngineOptions struct {
 	// dictionaries, which may run commands. Whoever may query then owns the
 	// process's user.
 	AllowSources bool
+	// Config is appended to the engine's configuration: XML elements such as
+	// remote_servers.
+	Config string
+	// Users replaces the engine's file of users: a whole XML document. Every
+	// query runs as its user default, without a password.
+	Users string
 	// Log receives what the engine has to say about itself; nil discards it.
 	Log *slog.Logger
 }
