@@ -123,7 +123,7 @@ func (o MigrateOptions) distributed(name, create string) (string, error) {
 		comment = create[i:]
 	}
 	cluster := quoteIdent(o.Cluster)
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s ON CLUSTER %s AS %[1]s%[3]s\nENGINE = Distributed(%[2]s, %s, %[1]s%[3]s, %[5]s)%[6]s",
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %[1]s ON CLUSTER %[2]s AS %[1]s%[3]s\nENGINE = Distributed(%[2]s, %[4]s, %[1]s%[3]s, %[5]s)%[6]s",
 		name, cluster, localSuffix, quoteIdent(o.database), key, comment), nil
 }
 

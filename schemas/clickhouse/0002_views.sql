@@ -111,12 +111,12 @@ SELECT s.tracking_number AS tracking_number, s.number_check AS number_check, s.p
     s.source_partition AS source_partition, s.source_offset AS source_offset, s.event_index AS event_index,
     s.`partition` AS `partition`, s.`offset` AS `offset`
 FROM scans AS s
-LEFT ANY JOIN scan_texts AS t ON t.`partition` = s.`partition` AND t.`offset` = s.`offset`
+LEFT ANY JOIN {{local "scan_texts"}} AS t ON t.`partition` = s.`partition` AND t.`offset` = s.`offset`
 COMMENT 'Everything that carriers said about a parcel, copies included (same fact_id). Filter on parcel_id or tracking_number, ORDER BY toUnixTimestamp(effective_at), milestone_no, fact_id.'
 ;
 
 CREATE OR REPLACE VIEW scans_valid{{.OnCluster}} AS
-SELECT tracking_number, parcel_id, fact_id, effective_at, backfill, mapping_version, copies,
+SELECT tracking_number, parcel_id, fact_id, effective AS effective_at, backfill, mapping_version, copies,
     -- Of the copies that the highest mapping version read: the earliest.
     first_copy.1 AS carrier, first_copy.2 AS occurred_at, first_copy.3 AS tz_source, first_copy.4 AS uncertainty_secs,
     first_copy.5 AS milestone, first_copy.6 AS milestone_no, first_copy.7 AS physical, first_copy.8 AS progress,
@@ -129,7 +129,7 @@ FROM
 (
     SELECT s.tracking_number AS tracking_number, s.parcel_id AS parcel_id, s.fact_id AS fact_id,
         max(s.mapping_version) AS mapping_version,
-        argMin(s.effective_at, (-toInt64(s.mapping_version), s.effective_at)) AS effective_at,
+        argMin(s.effective_at, (-toInt64(s.mapping_version), s.effective_at)) AS effective,
         argMin(s.backfill, (-toInt64(s.mapping_version), s.backfill)) AS backfill,
         uniqExact(s.`partition`, s.`offset`) AS copies,
         argMin((s.carrier, s.occurred_at, s.tz_source, s.uncertainty_secs, s.milestone, s.milestone_no,
