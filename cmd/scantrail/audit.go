@@ -143,6 +143,8 @@ type auditOptions struct {
 	Replay     []int32 // partitions of parcel.events
 	ReplayAll  bool
 	Since      time.Time // zero: everything
+	// TransitionDays is how long alert_transitions keeps its rows; 0: for good.
+	TransitionDays int
 	Patience   time.Duration
 	Progress   io.Writer
 	Log        *slog.Logger
@@ -162,6 +164,7 @@ func auditOptionsOf(ctx context.Context, f auditFlags, progress io.Writer) (o au
 	if err := o.parse(f); err != nil {
 		return o, stop, err
 	}
+	o.leaveOutDeleted(cfg.ClickHouse.KeepDays)
 	cfg.Log.Level = "warn"
 	o.Log = newLogger(cfg.Log)
 	if f.embedded {
@@ -182,6 +185,18 @@ func auditOptionsOf(ctx context.Context, f auditFlags, progress io.Writer) (o au
 	}
 	o.ClickHouse = sinkOptions(cfg)
 	return o, stop, nil
+}
+
+// leaveOutDeleted keeps the audit from missing what ClickHouse was told to
+// delete.
+func (o *auditOptions) leaveOutDeleted(keep KeepDaysConfig) {
+	o.TransitionDays = keep.AlertTransitions
+	if keep.Scans == 0 {
+		return
+	}
+	if kept := o.Now().Add(2*24*time.Hour).AddDate(0, 0, -keep.Scans); kept.After(o.Since) {
+		o.Since = kept
+	}
 }
 
 func (o *auditOptions) parse(f auditFlags) error {

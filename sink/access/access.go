@@ -65,9 +65,9 @@ func explain(statement string, err error) error {
 	if errors.As(err, &e) {
 		switch e.Code {
 		case codeAccessDenied:
-			remedy = "; run this once as a user who may manage access (access_management in the server's users.xml, or GRANT ALL WITH GRANT OPTION), or give an administrator the output of scantrail migrate --show-roles"
+			remedy = "; run this once as a user who may manage access (access_management in the server's users.xml, or GRANT ALL WITH GRANT OPTION), or give an administrator the output of scantrail migrate --show-roles; the embedded ClickHouse has one user and keeps no roles"
 		case codeNoStorage:
-			remedy = "; this server keeps no roles: add a local_directory or replicated storage to its user_directories (the embedded ClickHouse has one user and cannot)"
+			remedy = "; this server keeps no roles: add a local_directory or replicated storage to its user_directories; the embedded ClickHouse has one user and cannot"
 		}
 	}
 	line, _, _ := strings.Cut(statement, "\n")
@@ -122,19 +122,23 @@ func (s *schema) statements() []string {
 		on = " ON CLUSTER " + quoteIdent(s.Cluster)
 	}
 	var all []string
-	for _, r := range s.roles() {
+	roles := s.roles()
+	for _, r := range roles {
 		all = append(all, "CREATE ROLE IF NOT EXISTS "+r.name+on)
+	}
+	for _, p := range s.policies() {
+		head := fmt.Sprintf("CREATE ROW POLICY OR REPLACE %%s%s ON %s FOR SELECT USING ", on, s.table(p.table))
+		// A server may be set up to show nothing to those without a policy.
+		all = append(all, fmt.Sprintf(head, "scantrail_all")+"1 TO ALL EXCEPT "+SellerRole)
+		all = append(all, fmt.Sprintf(head, SellerRole)+p.using+" TO "+SellerRole)
+	}
+	all = append(all, limits(on)...)
+	for _, r := range roles { // the policies stand before anything is granted
 		if len(r.grants) > 0 { // at once, so that a service that writes never lacks one
 			all = append(all, "GRANT"+on+" "+strings.Join(r.grants, ", ")+" TO "+r.name+" WITH REPLACE OPTION")
 		}
 	}
-	for _, p := range s.policies() {
-		head := fmt.Sprintf("CREATE ROW POLICY OR REPLACE %%s%s ON %s FOR SELECT USING ", on, s.table(p.table))
-		all = append(all, fmt.Sprintf(head, SellerRole)+p.using+" TO "+SellerRole)
-		// Without it a server may be set up to show everybody else nothing.
-		all = append(all, fmt.Sprintf(head, "scantrail_all")+"1 TO ALL EXCEPT "+SellerRole)
-	}
-	return append(all, limits(on)...)
+	return all
 }
 
 func (s *schema) table(name string) string { return quoteIdent(s.Database) + "." + quoteIdent(name) }
