@@ -16,8 +16,7 @@ import (
 // else, writers and views included, goes on saying t.
 //
 // The rows of one key must never lie on two shards, or FINAL would show two
-// rows of it: the sharding key is made of columns of the sorting key, or of
-// what these determine.
+// rows of it: the sharding key is made of columns of the sorting key.
 
 // localSuffix is what the name of a shard's own table ends in.
 const localSuffix = "_local"

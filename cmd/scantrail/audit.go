@@ -145,10 +145,10 @@ type auditOptions struct {
 	Since      time.Time // zero: everything
 	// TransitionDays is how long alert_transitions keeps its rows; 0: for good.
 	TransitionDays int
-	Patience   time.Duration
-	Progress   io.Writer
-	Log        *slog.Logger
-	Now        func() time.Time
+	Patience       time.Duration
+	Progress       io.Writer
+	Log            *slog.Logger
+	Now            func() time.Time
 }
 
 // auditOptionsOf reads the flags and the configuration, and starts the embedded

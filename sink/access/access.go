@@ -24,7 +24,8 @@ type Options struct {
 // Apply makes the roles and what belongs to them, and returns the number of
 // statements. It may be repeated: grants and row policies are brought to what
 // this release says; the profile and the quotas stay as an administrator has
-// changed them. The user of conn needs ACCESS MANAGEMENT and all that is granted
+// changed them. A role is of one database: for another, its grants are replaced.
+// The user of conn needs ACCESS MANAGEMENT and all that is granted
 // WITH GRANT OPTION.
 func Apply(ctx context.Context, conn driver.Conn, o Options) (int, error) {
 	statements, err := Statements(ctx, conn, o)
@@ -184,9 +185,8 @@ func (l limit) sql() string {
 	return l.name + " = " + l.value + " MIN 1 MAX " + l.max
 }
 
-// profile bounds one query: a minute and 8 GiB, ten times the longest view over
-// 20 M scans. readonly = 2 and not 1, under which most clients cannot work: they
-// send settings.
+// profile bounds one query; the figures are ours. readonly = 2 and not 1, under
+// which most clients cannot work: they send settings.
 func profile() []limit {
 	return []limit{
 		{"readonly", "2", ""},
