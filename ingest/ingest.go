@@ -77,6 +77,7 @@ func New(cfg Config) (*Service, error) {
 		kgo.ConsumeTopics("^"+regexp.QuoteMeta(schemas.RawTopicPrefix)+".+", "^"+schemas.OrdersTopic+"$"),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // never skip silently
+		kgo.KeepControlRecords(),                    // a commit then passes the marker that a topic may end in
 		kgo.MetadataMaxAge(10*time.Second),          // a new carrier's topic is found within it
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
@@ -198,6 +199,9 @@ func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.T
 		src.Offset, src.Backfill = r.Offset, r.Offset < l.backfillBelow
 		if done, ok := l.advance(r.Offset); ok {
 			s.produceRange(&done)
+		}
+		if r.Attrs.IsControl() {
+			continue // the marker of a transaction: an offset without a record
 		}
 		if r.Topic == schemas.OrdersTopic {
 			s.order(r, src, l)

@@ -28,11 +28,11 @@ type ledger struct {
 	dirty         bool  // counts not yet written to the log
 }
 
-// advance notes that offset is being read. When that leaves a span, it returns
-// the finished one's account.
+// advance notes that offset is being read, which may hold no record: count tells.
+// When that leaves a span, it returns the finished one's account.
 func (l *ledger) advance(offset int64) (finished schemas.Range, ok bool) {
 	start := offset - offset%schemas.RangeSpan
-	if start > l.First && l.Records > 0 {
+	if start > l.First && (l.Records > 0 || l.Last > l.First) {
 		finished, ok = l.Range, true
 		finished.Last = finished.First - finished.First%schemas.RangeSpan + schemas.RangeSpan - 1
 	}
@@ -40,12 +40,13 @@ func (l *ledger) advance(offset int64) (finished schemas.Range, ok bool) {
 		l.First, l.Records, l.Events, l.DeadLetters, l.Empty = start, 0, 0, 0, 0
 	}
 	l.Last = offset
-	l.Records++
 	l.dirty = true
 	return finished, ok
 }
 
+// count notes what the record of the offset held.
 func (l *ledger) count(events, rejected int) {
+	l.Records++
 	l.Events += int64(events)
 	l.DeadLetters += int64(rejected)
 	if events == 0 && rejected == 0 {
@@ -156,7 +157,7 @@ func (s *Service) openLedgers(ctx context.Context, offsets map[string]map[int32]
 			if m, parsed := parseMetadata(commit.Metadata); ok && commit.At >= 0 && parsed {
 				*l = m.ledger
 				l.Last = commit.At - 1
-				l.dirty = l.Records > 0
+				l.dirty = l.Last >= l.First
 			} else if end, ok := ends.Lookup(t, p); ok && commit.At < 0 {
 				l.backfillBelow = end.Offset
 			}

@@ -218,3 +218,76 @@ func TestEveryRecordIsInTheLog(t *testing.T) {
 		t.Errorf("the accounts say %d records, %d events, %d dead letters; want %d, %d, %d", records, events, letters, f.sent, len(facts), len(dead))
 	}
 }
+
+// transaction writes n records into each partition in one transaction and commits
+// or aborts it; either leaves a marker behind, an offset without a record.
+func (f *field) transaction(n int, end kgo.TransactionEndTry) {
+	f.t.Helper()
+	client, err := kgo.NewClient(append(f.kafka, kgo.TransactionalID("carrier"), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.BeginTransaction(); err != nil {
+		f.t.Fatal(err)
+	}
+	for i := range 4 * n {
+		if err := client.ProduceSync(f.t.Context(), &kgo.Record{Topic: rawTopic, Partition: int32(i % 4), Value: []byte("{}")}).FirstErr(); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	if err := client.EndTransaction(f.t.Context(), end); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// TestMarkersAreCaughtUp: a topic that ends in the marker of a transaction is read
+// to its end: commits pass the marker, accounts do not count it, and time does not
+// wait for it, not even after a restart.
+func TestMarkersAreCaughtUp(t *testing.T) {
+	for name, end := range map[string]kgo.TransactionEndTry{"committed": kgo.TryCommit, "aborted": kgo.TryAbort} {
+		t.Run(name, func(t *testing.T) {
+			f := newField(t)
+			f.kafka = append(f.kafka, kgo.FetchMaxWait(50*time.Millisecond)) // kfake wakes nobody up for a marker
+			leave := f.join()
+			f.send(8)
+			f.transaction(2, end)
+			f.sent += 8 + 4 // records, and a marker in each partition
+			f.committed()
+			leave()
+			leave = f.join()
+			f.send(4)
+			f.transaction(1, end)
+			f.sent += 4 + 4
+			f.committed()
+			leave() // which tells what is left of the accounts
+			if records, _, _ := f.accounts(); records != int64(f.sent-8) {
+				t.Errorf("the accounts cover %d records, want %d", records, f.sent-8)
+			}
+			latest := map[int32]int64{}
+			f.log(schemas.EventsTopic, func(r *kgo.Record) {
+				var rec schemas.Record
+				if err := rec.Decode(r.Value); err == nil && rec.Kind == schemas.KindRange {
+					latest[rec.Range.Partition] = max(latest[rec.Range.Partition], rec.Range.Last)
+				}
+			})
+			for p := range int32(4) {
+				if latest[p] != int64(f.sent/4-1) {
+					t.Errorf("partition %d: the account ends at offset %d, want the marker's, %d", p, latest[p], f.sent/4-1)
+				}
+			}
+			ticker, err := NewTicker(TickerConfig{Kafka: f.kafka, Partitions: 3, StallAfter: time.Minute, Now: time.Now, Metrics: NewMetrics(prometheus.NewRegistry())})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ticker.Close()
+			now := time.Now()
+			if err := ticker.look(t.Context(), now); err != nil {
+				t.Fatal(err)
+			}
+			if tick := ticker.next(now); tick.At != now.UnixMilli() {
+				t.Errorf("time stands %d ms behind though all is read", now.UnixMilli()-tick.At)
+			}
+		})
+	}
+}

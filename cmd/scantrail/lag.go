@@ -13,7 +13,8 @@ import (
 
 // lag counts the records that some role has not yet committed: raw records and
 // order facts by ingest, the log by the detector, the log, alerts and dead
-// letters by the sink. Ticks written meanwhile count too.
+// letters by the sink. Ticks written meanwhile count too. It reaches 0: a topic may
+// end in the marker of a transaction, and ingest commits past that.
 func lag(ctx context.Context, adm *kadm.Client) (int64, error) {
 	topics, err := adm.ListTopics(ctx)
 	if err != nil {
