@@ -112,7 +112,7 @@ func tickThrough(at int64) *schemas.Record {
 // run ticks up to a time.
 func (c *cluster) run(to int64) {
 	for at := max(c.machines[0].Clock(), testBase); at < to; {
-		at = min(at+MaxTickStep.Milliseconds(), to)
+		at = min(at+schemas.MaxTickStep.Milliseconds(), to)
 		c.tick(at)
 	}
 }
@@ -256,7 +256,7 @@ func TestUnionsConverge(t *testing.T) {
 // ticks in between.
 func (c *cluster) tickTo(to int64) {
 	for _, m := range c.machines {
-		m.clock = to - MaxTickStep.Milliseconds()
+		m.clock = to - schemas.MaxTickStep.Milliseconds()
 		m.timers = timers{}
 		m.timers.start(m.now())
 		for i := range m.entities.n {

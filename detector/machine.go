@@ -18,14 +18,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"scantrail/schemas"
 )
-
-// MaxTickStep is how far one tick may advance the clock: a single bad tick must
-// not open every alert at once.
-const MaxTickStep = 10 * time.Minute
 
 // Machine is the state of one partition of the log. It is fed in log order and
 // is not safe for concurrent use.
@@ -234,16 +229,11 @@ func (m *Machine) dispatch(r *schemas.Record, out *Output) {
 }
 
 // maxClock is the end of the range of whole seconds.
-const maxClock = int64(1<<32-2) * 1000
+const maxClock = schemas.MaxClock
 
 func (m *Machine) applyTick(t *schemas.Tick, out *Output) {
-	first, at := m.clock == 0, t.At
-	if at > m.clock && at >= 1000 && at <= maxClock {
-		if !first {
-			at = min(at, m.clock+MaxTickStep.Milliseconds())
-		}
-		m.clock = at
-	}
+	first := m.clock == 0
+	m.clock = schemas.TickClock(m.clock, t.At)
 	if f := t.ForwardedThrough; f >= 1000 && f <= maxClock {
 		m.forwarded = max(m.forwarded, seconds(f))
 	}

@@ -180,7 +180,7 @@ func TestReadmeLimits(t *testing.T) {
 		fmt.Sprintf("| %d numbers linked", maxLinks), fmt.Sprintf("| %d lives", maxLives),
 		fmt.Sprintf("| %d required milestones, %d policies", schemas.MaxRequired, schemas.MaxPolicies),
 		fmt.Sprintf("| %d months after leaving", goneEpochs), fmt.Sprintf("counts as %d (16,777,215 s)", maxExtra/day),
-		fmt.Sprintf("one tick moves C by at most %.0f minutes", MaxTickStep.Minutes()),
+		fmt.Sprintf("one tick moves C by at most %.0f minutes", schemas.MaxTickStep.Minutes()),
 		fmt.Sprintf("max(%d h, %d x usual(x))", feedSilence/3600, feedFactor), fmt.Sprintf("at least %d days after its first reception", feedYoung/day),
 	} {
 		if !strings.Contains(page, want) {

@@ -102,7 +102,7 @@ func (s *scenario) run(w []string) error {
 	for end := s.time(w[0]); s.machines[0].Clock() < end; {
 		at := end
 		if c := s.machines[0].Clock(); c != 0 {
-			at = min(end, c+MaxTickStep.Milliseconds())
+			at = min(end, c+schemas.MaxTickStep.Milliseconds())
 		}
 		tick := append([]string{(time.Duration(at-testBase) * time.Millisecond).String()}, w[1:]...)
 		if err := s.tick(tick); err != nil {

@@ -144,7 +144,9 @@ func (m *membership) adjust(ctx context.Context, offsets map[string]map[int32]kg
 	return offsets, nil
 }
 
-// begin returns the offset to begin at, -1 for committed meaning none.
+// begin returns the offset to begin at, -1 for committed meaning none. The clock
+// goes on with the ledger; without one it begins with the first tick that is read,
+// which may be ahead of the detector's for as long as that catches up with a jump.
 func (m *membership) begin(p topicPartition, committed int64, metadata string, start int64) int64 {
 	at := committed
 	switch {

@@ -40,7 +40,7 @@ var counterNames = [counters]string{
 type ledger struct {
 	next   int64 // first offset that is not counted
 	counts [counters]uint64
-	tickAt int64 // highest tick, Unix milliseconds; 0 before the first
+	tickAt int64 // clock of the partition, as the detector's: Unix milliseconds, 0 before the first tick
 }
 
 // bucket returns the start of the block of the last counted offset.

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"log/slog"
 	"strings"
 	"syscall"
 	"testing"
@@ -170,6 +171,37 @@ func TestCountOnce(t *testing.T) {
 	add(100)
 	if l = p.ledgers[0]; l.next != 101 || l.counts[scans] != 101 || l.counts[holes] != 0 {
 		t.Errorf("ledger is %+v, want 101 scans", *l)
+	}
+}
+
+// TestLedgerClock: a tick that jumps moves the clock of blocks as it moves the
+// detector's, by 10 minutes at most, and whoever goes on from a commit has the
+// same. Only who has lost the commit's text begins with the first tick he reads.
+func TestLedgerClock(t *testing.T) {
+	metrics, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const step = int64(600_000)
+	jump := receivedAt + 5*3600_000
+	ticks := []int64{receivedAt, jump, jump + 5000, jump + 4000, schemas.MaxClock + 1, jump + 9000}
+	want := []int64{receivedAt, receivedAt + step, receivedAt + 2*step, receivedAt + 3*step, receivedAt + 3*step, receivedAt + 4*step}
+	p, m := newPending(metrics), newMembership("g", false, nil)
+	m.ledgers[0] = &ledger{}
+	for i, at := range ticks {
+		if err := p.addEvents(0, []*kgo.Record{{Offset: int64(i), Value: encode(tick(at))[0]}}, m); err != nil {
+			t.Fatal(err)
+		}
+		l := p.ledgers[0]
+		if l.tickAt != want[i] {
+			t.Errorf("after tick %d the clock is %d s after the first, want %d", i, (l.tickAt-receivedAt)/1000, (want[i]-receivedAt)/1000)
+		}
+		p, m = newPending(metrics), newMembership("g", false, nil)
+		m.begin(topicPartition{schemas.EventsTopic, 0}, l.next, l.metadata(), 0)
+	}
+	m = newMembership("g", false, slog.New(slog.DiscardHandler))
+	if at := m.begin(topicPartition{schemas.EventsTopic, 0}, 1, "of another writer", 0); at != 0 || m.ledgers[0].tickAt != 0 {
+		t.Errorf("without the text of the commit: from offset %d with clock %d, want the start of the block and none", at, m.ledgers[0].tickAt)
 	}
 }
 

@@ -87,7 +87,7 @@ func (p *pending) addEvents(partition int32, records []*kgo.Record, m *membershi
 		if r.Offset == l.next { // else it is counted already and read again
 			l.count(c, full)
 			if c == ticks {
-				l.tickAt = max(l.tickAt, p.record.Tick.At)
+				l.tickAt = schemas.TickClock(l.tickAt, p.record.Tick.At)
 			}
 			p.metrics.kinds[c].Inc()
 		}

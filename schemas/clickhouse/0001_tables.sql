@@ -354,7 +354,7 @@ CREATE TABLE IF NOT EXISTS blocks{{.OnCluster}}
     `unknown` UInt64 COMMENT 'kinds of a newer version',
     `undecodable` UInt64 COMMENT 'each also in data_gaps',
     `holes` UInt64 COMMENT 'offsets without a record; records + holes = last_offset - bucket + 1',
-    `last_tick_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'clock of the partition as the sink read it'
+    `last_tick_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'clock of the partition at last_offset: one tick moves it by 10 minutes at most, as in the detector'
 )
 ENGINE = {{engine "ReplacingMergeTree" "last_offset"}}
 ORDER BY (`partition`, bucket)
