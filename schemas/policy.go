@@ -28,6 +28,8 @@ type Policies struct {
 	// judges it. The last one matches everything.
 	List     []Policy  `yaml:"policies"`
 	Holidays []Holiday `yaml:"holidays"`
+	// Keys holds the authorisations of carriers' feeds, which end some day.
+	Keys []FeedKeyTerm `yaml:"keys"`
 }
 
 // Policy is what one kind of parcels is judged by. A rule that is left out is

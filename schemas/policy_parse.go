@@ -150,11 +150,14 @@ func (d *policyDecoder) document(file *ast.File) *Policies {
 			d.policyList(doc, e.Value)
 		case "holidays":
 			d.value(e.Value, reflectOf(&doc.Holidays), key)
+		case "keys":
+			d.value(e.Value, reflectOf(&doc.Keys), key)
 		default:
-			d.bad(e.Key, key, "is no key of a document", "policies or holidays; what belongs to a policy goes into the list")
+			d.bad(e.Key, key, "is no key of a document", "policies, holidays or keys; what belongs to a policy goes into the list")
 		}
 	}
 	d.checkHolidays(doc.Holidays)
+	d.checkKeys(doc.Keys)
 	return doc
 }
 

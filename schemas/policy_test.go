@@ -145,6 +145,29 @@ func readsBack(t *testing.T, doc *Policies) {
 	}
 }
 
+// TestPolicyKeys: a key ends 90 days after it was issued, or when the document says
+// so; what is written out says both.
+func TestPolicyKeys(t *testing.T) {
+	doc := parsePolicies(t, `
+policies: [{name: a, extends: default}]
+keys:
+  - {carrier: usps, issued: 2026-09-01}
+  - {carrier: usps, issued: 2026-09-01, expires: 2026-09-30T12:00:00+08:00}
+  - {carrier: DHL.v2, expires: 2027-01-01}
+`)
+	day := (24 * time.Hour).Milliseconds()
+	september, _ := ParsePolicyTime("2026-09-01")
+	want := []FeedKeyTerm{
+		{"usps", september, september + 90*day},
+		{"usps", september, september + 29*day + day/6},
+		{"DHL.v2", 0, september + 122*day},
+	}
+	if !slices.Equal(doc.Keys, want) {
+		t.Errorf("have %+v\nwant %+v", doc.Keys, want)
+	}
+	readsBack(t, doc)
+}
+
 func TestBuiltinPolicies(t *testing.T) {
 	all := BuiltinPolicies()
 	if len(all) < 8 || all[0].Name != "default" || all[0].Text != DefaultPolicy() {

@@ -134,6 +134,12 @@ func (p *Policies) YAML() string {
 			w.item(reflectOf(&p.Holidays[i]), 2)
 		}
 	}
+	if len(p.Keys) > 0 {
+		w.b.WriteString("keys:\n")
+		for i := range p.Keys {
+			w.item(reflectOf(&p.Keys[i]), 2)
+		}
+	}
 	return w.b.String()
 }
 

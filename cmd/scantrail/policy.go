@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,7 @@ schemas/policies/README.md describes the language and the built-in figures.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(newPolicyListCommand(), newPolicyShowCommand(), newPolicyApplyCommand(),
-		newPolicyHolidayCommand(), newPolicyGenerationCommand())
+		newPolicyHolidayCommand(), newPolicyKeyCommand(), newPolicyGenerationCommand())
 	return cmd
 }
 
@@ -131,6 +132,9 @@ func printSelection(w io.Writer, doc *schemas.Policies) error {
 	if n := len(doc.Holidays); n > 0 {
 		fmt.Fprintf(table, "  holidays\t%d\n", n)
 	}
+	for _, k := range doc.Keys {
+		fmt.Fprintf(table, "  key\t%s until %s\n", k.Carrier, schemas.FormatTime(k.Expires))
+	}
 	return table.Flush()
 }
 
@@ -187,6 +191,21 @@ func printPolicyChanges(w io.Writer, was, is *schemas.Policies) {
 	if len(was.Holidays) != len(is.Holidays) {
 		fmt.Fprintf(w, "  holidays: %d -> %d\n", len(was.Holidays), len(is.Holidays))
 	}
+	if !slices.Equal(was.Keys, is.Keys) {
+		fmt.Fprintf(w, "  keys: %s -> %s\n", keysText(was.Keys), keysText(is.Keys))
+	}
+}
+
+// keysText names the carriers whose keys a document states, and when they end.
+func keysText(keys []schemas.FeedKeyTerm) string {
+	if len(keys) == 0 {
+		return "none"
+	}
+	parts := make([]string, len(keys))
+	for i, k := range keys {
+		parts[i] = k.Carrier + " until " + time.UnixMilli(k.Expires).UTC().Format(time.DateOnly)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // figures returns what a policy demands, without whom it is for.

@@ -313,6 +313,38 @@ func TestPolicyHoliday(t *testing.T) {
 	}
 }
 
+func TestPolicyKey(t *testing.T) {
+	c := newPolicyCluster(t)
+	c.start()
+	if out := c.must("key", "--carrier", "usps", "--issued", "2027-02-01", "--dry-run"); !strings.Contains(out, "  keys: none -> usps until 2027-05-02\n") {
+		t.Errorf("dry run:\n%s", out)
+	}
+	c.must("key", "--carrier", "usps", "--issued", "2027-02-01")
+	c.must("key", "--carrier", "yanwen", "--expires", "2027-12-31T00:00:00+08:00")
+	c.must("key", "--carrier", "usps", "--issued", "2027-04-20")
+	doc, err := schemas.ParsePolicies([]byte(c.everywhere().Policy))
+	if err != nil || len(doc.Keys) != 2 || len(doc.List) != 3 {
+		t.Fatalf("%v: %+v", err, doc)
+	}
+	if have := keysText(doc.Keys); have != "yanwen until 2027-12-30, usps until 2027-07-19" {
+		t.Errorf("keys %s", have)
+	}
+	if _, err := c.run("key", "--carrier", "usps", "--issued", "2027-04-20"); err == nil || !strings.Contains(err.Error(), "says the same") {
+		t.Errorf("the same key again: %v", err)
+	}
+	for want, bad := range map[string][]string{
+		"--carrier: is missing":       {"--issued", "2027-05-01"},
+		"--carrier: is \"US Mail\"":   {"--carrier", "US Mail", "--issued", "2027-05-01"},
+		"--issued: is missing":        {"--carrier", "usps"},
+		"--issued: \"soon\" is no":    {"--carrier", "usps", "--issued", "soon"},
+		"--expires: is 2027-05-01T00": {"--carrier", "usps", "--issued", "2027-05-01", "--expires", "2027-05-01"},
+	} {
+		if _, err := c.run(append([]string{"key"}, bad...)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: have %v, want %s", bad, err, want)
+		}
+	}
+}
+
 func TestPolicyGeneration(t *testing.T) {
 	c := newPolicyCluster(t)
 	c.start()
