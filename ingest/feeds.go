@@ -24,8 +24,9 @@ type feedName struct{ carrier, topic string }
 type feed struct {
 	schemas.Feed
 	key    string
-	minute int64 // that is counted, since 1970
-	told   bool  // the log knows a reception of this minute
+	minute int64       // that is counted, since 1970
+	told   bool        // the log knows a reception of this minute
+	lags   [256]uint32 // raw records by the lag of each, in hours begun; 0: none
 }
 
 // of returns the feed of that name, a new one where there is none.
@@ -61,11 +62,13 @@ func (s *Service) heard(carrier, topic string) *feed {
 	return f
 }
 
-// receive counts the events of one record. History counts as received, but tells
-// nothing of how long the carrier takes.
-func (f *feed) receive(events []schemas.Event, at int64) {
+// receive counts the events of one raw record, which was written into its topic at
+// written and received at at. History counts as received, but tells nothing of how
+// long the carrier takes.
+func (f *feed) receive(events []schemas.Event, written, at int64) {
 	if f.Events == 0 {
 		f.First, f.Last, f.MaxLag = at, at, 0
+		clear(f.lags[:])
 	}
 	if minute := minuteOf(at); minute != f.minute {
 		f.minute, f.told = minute, false
@@ -77,6 +80,50 @@ func (f *feed) receive(events []schemas.Event, at int64) {
 			f.MaxLag = max(f.MaxLag, at-e.OccurredAt)
 		}
 	}
+	if written <= 0 || written > at {
+		written = at
+	}
+	f.lags[lagHours(events, written)]++
+}
+
+const hourMillis = int64(time.Hour / time.Millisecond)
+
+// lagHours returns how long before it was written the newest progress event of a
+// raw record lies, in hours begun, 0 where it holds none. An answer repeats the
+// whole trail, so only its newest event can tell of the carrier's haste; what is
+// stated far ahead tells of its clock; and the time of writing, not that of our
+// reading, since we may be behind.
+func lagHours(events []schemas.Event, written int64) uint8 {
+	least, found := int64(0), false
+	for i := range events {
+		e := &events[i]
+		lag := written - e.OccurredAt
+		if e.Backfill || !e.Progress || lag < -hourMillis {
+			continue
+		}
+		if !found || lag < least {
+			least, found = lag, true
+		}
+	}
+	if !found {
+		return 0
+	}
+	return uint8(min(max(least, 0)/hourMillis+1, 255))
+}
+
+// medianLag returns the lower median over the raw records that tell of a lag.
+func (f *feed) medianLag() uint8 {
+	total := uint32(0)
+	for _, n := range f.lags[1:] {
+		total += n
+	}
+	seen := uint32(0)
+	for hours, n := range f.lags[1:] {
+		if seen += n; total > 0 && 2*seen >= total {
+			return uint8(hours + 1)
+		}
+	}
+	return 0
 }
 
 func minuteOf(ms int64) int64 { return ms / time.Minute.Milliseconds() }
@@ -86,6 +133,7 @@ func (fs *feeds) over(now time.Time, tell func(*feed)) {
 	minute := minuteOf(now.UnixMilli())
 	for _, f := range fs.list {
 		if f.Events > 0 && f.minute != minute {
+			f.LagHours = f.medianLag()
 			tell(f)
 			f.Events = 0
 		}
@@ -97,6 +145,7 @@ func (fs *feeds) over(now time.Time, tell func(*feed)) {
 func (fs *feeds) news(last bool, tell func(*feed)) {
 	for _, f := range fs.list {
 		if f.Events > 0 && (last || !f.told) {
+			f.LagHours = f.medianLag()
 			tell(f)
 			f.Events, f.told = 0, true
 		}

@@ -39,7 +39,7 @@ func TestFeedsTellEveryMinute(t *testing.T) {
 	const topic = "scans.raw.usps"
 	lagging := func(lag ...int64) (events []schemas.Event) {
 		for _, l := range lag {
-			events = append(events, schemas.Event{OccurredAt: -l})
+			events = append(events, schemas.Event{OccurredAt: -l, Progress: true})
 		}
 		return events
 	}
@@ -51,7 +51,7 @@ func TestFeedsTellEveryMinute(t *testing.T) {
 			for i := range events {
 				events[i].OccurredAt += at
 			}
-			s.heard(carrier, topic).receive(events, at)
+			s.heard(carrier, topic).receive(events, 0, at)
 		}
 		s.feeds.news(last, tell)
 	}
@@ -63,27 +63,87 @@ func TestFeedsTellEveryMinute(t *testing.T) {
 		told = nil
 	}
 	batch(time.Second, false, "usps", 5000, 700)
-	want(schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 1000, Last: feedTime + 1000, Events: 2, MaxLag: 5000})
+	want(schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 1000, Last: feedTime + 1000, Events: 2, MaxLag: 5000, LagHours: 1})
 	batch(10*time.Second, false, "usps", 100)
 	batch(20*time.Second, false, "usps", 90, -4000)
 	want() // the minute is known; the rest follows after it
 	batch(30*time.Second, false, "fedex", -3000)
-	want(schemas.Feed{Carrier: "fedex", Topic: topic, First: feedTime + 30000, Last: feedTime + 30000, Events: 1})
+	want(schemas.Feed{Carrier: "fedex", Topic: topic, First: feedTime + 30000, Last: feedTime + 30000, Events: 1, LagHours: 1})
 	batch(59*time.Second, false, "")
 	want()
 	batch(60*time.Second, false, "usps", 1)
-	want(schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 10000, Last: feedTime + 20000, Events: 3, MaxLag: 100},
-		schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 60000, Last: feedTime + 60000, Events: 1, MaxLag: 1})
+	want(schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 10000, Last: feedTime + 20000, Events: 3, MaxLag: 100, LagHours: 1},
+		schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 60000, Last: feedTime + 60000, Events: 1, MaxLag: 1, LagHours: 1})
 	batch(61*time.Second, false, "usps", 7)
 	batch(62*time.Second, true, "")
-	want(schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 61000, Last: feedTime + 61000, Events: 1, MaxLag: 7})
+	want(schemas.Feed{Carrier: "usps", Topic: topic, First: feedTime + 61000, Last: feedTime + 61000, Events: 1, MaxLag: 7, LagHours: 1})
 }
 
 func TestHistoryCountsAsReceivedWithoutLag(t *testing.T) {
 	var f feed
-	f.receive([]schemas.Event{{OccurredAt: feedTime - 1e9, Backfill: true}, {OccurredAt: feedTime - 60}}, feedTime)
+	f.receive([]schemas.Event{{OccurredAt: feedTime - 1e9, Backfill: true}, {OccurredAt: feedTime - 60}}, feedTime, feedTime)
 	if want := (schemas.Feed{First: feedTime, Last: feedTime, Events: 2, MaxLag: 60}); f.Feed != want {
 		t.Errorf("have %+v, want %+v", f.Feed, want)
+	}
+}
+
+// TestLagOfARawRecord: the newest progress event counts, from when the record was
+// written, however late we read it.
+func TestLagOfARawRecord(t *testing.T) {
+	const hour = hourMillis
+	event := func(before int64) schemas.Event { return schemas.Event{OccurredAt: feedTime - before, Progress: true} }
+	history, info := event(hour), event(hour)
+	history.Backfill, info.Progress = true, false
+	for name, c := range map[string]struct {
+		events []schemas.Event
+		want   uint8
+	}{
+		"none":                         {nil, 0},
+		"at once":                      {[]schemas.Event{event(0)}, 1},
+		"almost an hour":               {[]schemas.Event{event(hour - 1)}, 1},
+		"an hour":                      {[]schemas.Event{event(hour)}, 2},
+		"the newest of an answer":      {[]schemas.Event{event(90 * hour), event(5 * hour), event(30 * hour)}, 6},
+		"neither history nor a notice": {[]schemas.Event{history, info, event(7 * hour)}, 8},
+		"only history":                 {[]schemas.Event{history, info}, 0},
+		"a clock that is ahead":        {[]schemas.Event{event(-hour)}, 1},
+		"an announcement":              {[]schemas.Event{event(-hour - 1), event(9 * hour)}, 10},
+		"years":                        {[]schemas.Event{event(90_000 * hour)}, 255},
+	} {
+		if got := lagHours(c.events, feedTime); got != c.want {
+			t.Errorf("%s: %d hours begun, want %d", name, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		written, at int64
+		want        uint8
+	}{
+		{feedTime, feedTime + 50*hour, 4}, // we were away for 50 hours
+		{feedTime + 60*hour, feedTime, 4}, // a producer's clock is ahead of ours
+		{0, feedTime, 4},                  // no time of writing
+		{-1, feedTime, 4},
+	} {
+		var f feed
+		f.receive([]schemas.Event{event(3 * hour)}, c.written, c.at)
+		if got := f.medianLag(); got != c.want {
+			t.Errorf("written %d h, read %d h after: %d hours begun, want %d", (c.written-feedTime)/hour, (c.at-feedTime)/hour, got, c.want)
+		}
+	}
+}
+
+func TestMedianLag(t *testing.T) {
+	for _, c := range []struct {
+		hours []int64
+		want  uint8
+	}{{nil, 0}, {[]int64{4}, 5}, {[]int64{9, 1}, 2}, {[]int64{9, 1, 3}, 4}, {[]int64{9, 1, 3, 400}, 4}, {[]int64{300, 300, 1}, 255}} {
+		var f feed
+		for _, h := range c.hours {
+			f.receive([]schemas.Event{{OccurredAt: feedTime - h*hourMillis, Progress: true}}, feedTime, feedTime)
+			f.Events = 1
+		}
+		f.receive([]schemas.Event{{OccurredAt: feedTime}}, feedTime, feedTime) // no progress: does not count
+		if got := f.medianLag(); got != c.want {
+			t.Errorf("%v: %d hours begun, want %d", c.hours, got, c.want)
+		}
 	}
 }
 
@@ -112,8 +172,8 @@ func TestFeedsDoNotAllocate(t *testing.T) {
 	at := feedTime
 	if n := testing.AllocsPerRun(1000, func() {
 		at += 10
-		s.heard("usps", "scans.raw.usps").receive(events, at)
-		s.heard("fedex", "scans.raw.fedex").receive(events, at)
+		s.heard("usps", "scans.raw.usps").receive(events, at, at)
+		s.heard("fedex", "scans.raw.fedex").receive(events, at, at)
 	}); n != 0 {
 		t.Errorf("%v allocations per two records", n)
 	}
@@ -125,7 +185,7 @@ func BenchmarkFeeds(b *testing.B) {
 	b.ReportAllocs()
 	at := feedTime
 	for b.Loop() {
-		s.heard("usps", "scans.raw.usps").receive(events, at)
+		s.heard("usps", "scans.raw.usps").receive(events, at, at)
 		at++
 	}
 }

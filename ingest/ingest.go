@@ -237,7 +237,7 @@ func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
 	}
 	l.count(len(res.Events), len(res.Rejected))
 	if len(res.Events) > 0 {
-		s.heard(carrier, r.Topic).receive(res.Events, src.ReceivedAt)
+		s.heard(carrier, r.Topic).receive(res.Events, r.Timestamp.UnixMilli(), src.ReceivedAt)
 	}
 	s.cfg.Metrics.scanned(s.label(carrier), res)
 }

@@ -72,7 +72,8 @@ func appendFeed(b []byte, f *Feed) []byte {
 	b = num(b, 3, f.First)
 	b = num(b, 4, f.Last)
 	b = num(b, 5, f.Events)
-	return num(b, 6, f.MaxLag)
+	b = num(b, 6, f.MaxLag)
+	return num(b, 7, f.LagHours)
 }
 
 // refuse makes decoding fail: the field's contents are beyond a limit.
@@ -161,5 +162,7 @@ func (v *Feed) set(f *field) {
 		v.Events = int64(f.n)
 	case 6:
 		v.MaxLag = int64(f.n)
+	case 7:
+		v.LagHours = uint8(f.narrow(math.MaxUint8))
 	}
 }

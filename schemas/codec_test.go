@@ -174,7 +174,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add(enc.Append(nil, sampleOrder()))
 	f.Add(enc.Append(nil, sampleHandover()))
 	f.Add(enc.Append(nil, &Record{Kind: KindRebuild, Rebuild: Rebuild{EntityID: ID{1}, Ask: 1 << 40, State: []byte{0, 255}}}))
-	f.Add(enc.Append(nil, &Record{Kind: KindFeed, Feed: Feed{Carrier: "usps", Topic: "scans.raw.usps", First: 1, Last: 2, Events: 3, MaxLag: -4}}))
+	f.Add(enc.Append(nil, &Record{Kind: KindFeed, Feed: Feed{Carrier: "usps", Topic: "scans.raw.usps", First: 1, Last: 2, Events: 3, MaxLag: -4, LagHours: 5}}))
 	f.Add([]byte{0x0a, 0xff})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var first, second Record

@@ -156,6 +156,11 @@ type Feed struct {
 	Last    int64
 	Events  int64
 	MaxLag  int64 // longest time between an event and its reception, milliseconds
+	// LagHours is the median, over the raw records, of the time between the newest
+	// progress event of a record and the record itself, in hours begun: 1 to 255.
+	// History, and what is stated more than an hour ahead, does not count; 0: nothing
+	// counted.
+	LagHours uint8
 }
 
 // FeedKey is the Kafka key of a carrier's Feed records in parcel.events, and

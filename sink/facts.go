@@ -134,6 +134,7 @@ type feedBlock struct {
 	offset, lag    i64s
 	first, last    times
 	events         u64s
+	hours          u8s
 }
 
 func newFeedBlock() *feedBlock {
@@ -141,7 +142,7 @@ func newFeedBlock() *feedBlock {
 	b.block = newBlock("feed_minutes",
 		strCol("carrier", &b.carrier), strCol("topic", &b.topic), secCol("minute", &b.minute),
 		i32Col("partition", &b.partition), i64Col("offset", &b.offset), timeCol("first_at", &b.first),
-		timeCol("last_at", &b.last), u64Col("events", &b.events), i64Col("max_lag_ms", &b.lag))
+		timeCol("last_at", &b.last), u64Col("events", &b.events), i64Col("max_lag_ms", &b.lag), u8Col("lag_hours", &b.hours))
 	return b
 }
 
@@ -157,4 +158,5 @@ func (b *feedBlock) add(partition int32, offset int64, f *schemas.Feed) {
 	b.last.add(f.Last)
 	b.events.add(uint64(max(f.Events, 0)))
 	b.lag.add(f.MaxLag)
+	b.hours.add(f.LagHours)
 }

@@ -64,7 +64,7 @@ func records() []schemas.Record {
 		{Kind: schemas.KindOrder, Order: label(), Forwarded: true, Home: "LX000000000CN"},
 		{Kind: schemas.KindHandover, Handover: schemas.Handover{TrackingNumber: "LX000000001CN", Alerts: []schemas.HandedAlert{{Family: 1}}}},
 		{Kind: schemas.KindRebuild, Rebuild: schemas.Rebuild{EntityID: schemas.ID{4}, State: []byte("state")}},
-		{Kind: schemas.KindFeed, Feed: schemas.Feed{Carrier: "yunexpress", Topic: "scans.raw.yunexpress", First: receivedAt + 1000, Last: receivedAt + 59_000, Events: 7, MaxLag: 36e5}},
+		{Kind: schemas.KindFeed, Feed: schemas.Feed{Carrier: "yunexpress", Topic: "scans.raw.yunexpress", First: receivedAt + 1000, Last: receivedAt + 59_000, Events: 7, MaxLag: 36e5, LagHours: 2}},
 	}
 }
 
@@ -127,7 +127,7 @@ func TestSinkEndToEnd(t *testing.T) {
 		"SELECT toString(groupArray(tuple(*))) FROM (SELECT * EXCEPT (fact_id, source_topic_id) FROM order_facts FINAL)":                                                  "[(0,5,'shop','SO-1','US','label_created','2026-10-30 11:59:59.000','yunexpress',['LX000000000CN','LX000000001CN'],'platform','CN','US','90001','2026-11-06 12:00:00.000',NULL,true,'2026-10-30 12:00:00.000',true,'orders',4,5)]",
 		"SELECT toString(groupArray((fact_id, source_topic_id))) FROM order_facts FINAL":                                                                                  "[('08000000-0000-0000-0000-000000000000','06000000-0000-0000-0000-000000000000')]",
 		"SELECT toString(groupArray((number, partition, offset, generation, detector, length(document)))) FROM policies FINAL":                                            fmt.Sprintf("[(1,0,8,2,3,%d)]", len(schemas.DefaultPolicy())),
-		"SELECT toString(groupArray(tuple(*))) FROM feed_minutes FINAL":                                                                                                   "[('yunexpress','scans.raw.yunexpress','2026-10-30 12:00:00',0,16,'2026-10-30 12:00:01.000','2026-10-30 12:00:59.000',7,3600000)]",
+		"SELECT toString(groupArray(tuple(*))) FROM feed_minutes FINAL":                                                                                                   "[('yunexpress','scans.raw.yunexpress','2026-10-30 12:00:00',0,16,'2026-10-30 12:00:01.000','2026-10-30 12:00:59.000',7,3600000,2)]",
 		"SELECT toString(groupArray((tracking_number, number_check, void))) FROM (SELECT * FROM parcel_trail ORDER BY partition, offset)":                                 "[('LX000000000CN','valid',0),('LX000000001CN','valid',1),('LX000000003CN','valid',0),('LX000000005CN','valid',0)]",
 		"SELECT toString(groupArray((tracking_number, carrier, toString(effective_at), number_check, copies))) FROM (SELECT * FROM scans_valid ORDER BY tracking_number)": "[('LX000000000CN','yunexpress','2026-10-30 11:00:00.000','valid',1),('LX000000003CN','yunexpress','2026-10-30 11:00:00.000','valid',1),('LX000000005CN','yunexpress','2026-10-30 11:00:00.000','valid',1)]",
 		"SELECT toString(clock) FROM log_clock":      "2026-10-30 12:00:00.000",

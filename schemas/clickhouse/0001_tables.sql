@@ -270,7 +270,8 @@ CREATE TABLE IF NOT EXISTS feed_minutes{{.OnCluster}}
     `first_at` DateTime64(3, 'UTC') COMMENT 'first reception in this minute',
     `last_at` DateTime64(3, 'UTC') COMMENT 'last reception in this minute',
     `events` UInt64 COMMENT 'canonical events received',
-    `max_lag_ms` Int64 COMMENT 'longest time between an event and its reception, milliseconds'
+    `max_lag_ms` Int64 COMMENT 'longest time between an event and its reception, milliseconds',
+    `lag_hours` UInt8 COMMENT 'median over raw records of the time since their newest progress event, history left out, in hours begun; 0: none'
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
 ORDER BY (carrier, topic, minute, `partition`, `offset`)
