@@ -71,6 +71,10 @@ func fixedCause(f family) string {
 		return schemas.CauseCancelUnanswered
 	case feedStale:
 		return schemas.CauseFeedSilent
+	case feedLate:
+		return schemas.CauseFeedLate
+	case feedKeyExpiring:
+		return schemas.CauseKeyExpiring
 	}
 	return schemas.CauseShopLate // confirm_late, label_late
 }

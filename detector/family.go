@@ -39,6 +39,8 @@ const (
 	labelLate
 	cancelUnhandled
 	feedStale
+	feedLate
+	feedKeyExpiring
 	familiesEnd
 )
 
@@ -70,6 +72,8 @@ var ruleFamilies = [...]struct{ rule, detail string }{
 	{schemas.RuleLabelLate, ""},
 	{schemas.RuleCancelUnhandled, ""},
 	{schemas.RuleFeedStale, ""},
+	{schemas.RuleFeedStale, schemas.DetailUploadLag},
+	{schemas.RuleFeedStale, schemas.DetailKeyExpiring},
 }
 
 // name spells the family in alert ids: "gap", "milestone_missing:NAME", RULE or

@@ -68,18 +68,24 @@ type feed struct {
 	last     uint32 // latest reception
 	before   uint32 // latest reception before the window; 0: none
 	hours    []feedHour
-	incident incident // the latest
+	incident incident // the latest silence
+	late     incident // the latest run of late hours
+	key      incident // the latest key that was about to end
 	news     bool     // receptions since it was last judged
 	quiet    uint32   // second up to which the silence since last is known not to be stale; saves time only
+	lagNews  bool     // what late hours follow from has changed
+	lagHour  int64    // hour of the clock in which they were last judged
 }
 
 // feedHour holds the receptions of the hour that is its place in the ring.
 type feedHour struct {
 	minutes     uint64 // bit for each minute with a reception
 	first, last uint16 // seconds within the hour; exact, for an incident begins and ends there
+	lag         uint8  // of the hour; follows from those of its minutes
+	lags        [60]uint8
 }
 
-// incident is a silence that was published.
+// incident is what was published of a silence, a run of late hours, or a key.
 type incident struct {
 	status        schemas.AlertStatus // 0 if there never was one
 	anchor, ended uint32
@@ -102,6 +108,7 @@ func (m *Machine) applyFeed(r *schemas.Feed, out *Output) {
 	}
 	f.receive(seconds(r.First))
 	f.receive(seconds(r.Last))
+	f.receiveLag(seconds(r.First), r.LagHours)
 }
 
 func (fs *feeds) add(carrier string) *feed {
@@ -136,6 +143,7 @@ func (f *feed) receive(at uint32) {
 	if f.last == 0 {
 		f.last = at
 	}
+	f.lagNews = f.lagNews || hourOf(at) > hourOf(f.last)
 	for h := hourOf(f.last) + 1; h <= hourOf(at); h++ {
 		if h > hourOf(f.last)+feedHours { // all has left the window
 			break
@@ -258,21 +266,24 @@ func (f *feed) stale(a, from, until uint32) bool {
 	return false
 }
 
-// judgeFeeds publishes which feeds have fallen silent, and which are back. Those
-// that we ourselves do not read stay as they are.
+// judgeFeeds publishes which feeds have fallen silent or late, which are back, and
+// whose key is about to end. Those that we ourselves do not read stay as they are,
+// but for their keys.
 func (m *Machine) judgeFeeds(out *Output) {
 	if !m.ready() {
 		return
 	}
 	for _, f := range m.feeds.list {
+		m.ordinal = 0
 		if !slices.Contains(m.stalled, f.carrier) {
 			m.judgeFeed(f, out)
+			m.judgeLag(f, out)
 		}
+		m.judgeKey(f, out)
 	}
 }
 
 func (m *Machine) judgeFeed(f *feed, out *Output) {
-	m.ordinal = 0
 	now := m.now()
 	if f.news {
 		f.news = false
@@ -319,28 +330,33 @@ func (f *feed) settled(now uint32) incident {
 	return k
 }
 
-// setIncident keeps the state of the latest incident, and publishes it if it is
+// setIncident keeps the state of the latest silence, and publishes it if it is
 // new.
 func (m *Machine) setIncident(f *feed, k incident, out *Output) {
 	if k == f.incident {
 		return
 	}
 	f.incident = k
-	rule, detail := feedStale.rule(1)
-	since := k.anchor
+	since, silent := k.anchor, uint32(0)
 	if k.status == schemas.AlertWithdrawn {
 		since = f.last
 	}
+	if until := cmp.Or(k.ended, m.now()); until > since {
+		silent = until - since
+	}
+	m.publishFeed(f, feedStale, k, silent, out)
+}
+
+// publishFeed publishes the state of an incident of a feed.
+func (m *Machine) publishFeed(f *feed, fam family, k incident, silent uint32, out *Output) {
+	rule, detail := fam.rule(1)
 	a := schemas.Alert{
 		Version: m.nextVersion(), Rule: rule, Detail: detail, Level: 1, Status: k.status, Carrier: f.carrier,
 		AnchorAt: millis(k.anchor), EndedAt: millis(k.ended), OpenedAt: millis(k.opened), ChangedAt: millis(m.now()),
-		Cause: fixedCause(feedStale),
-	}
-	if until := cmp.Or(k.ended, m.now()); until > since {
-		a.SilentSecs = until - since
+		Cause: fixedCause(fam), SilentSecs: silent,
 	}
 	m.naming = append(m.naming[:0], schemas.FeedKey(f.carrier)...)
 	a.Home = schemas.Hash(m.naming)
-	a.AlertID = alertID(m.buf[:0], feedStale.name(), m.naming, int64(k.anchor))
+	a.AlertID = alertID(m.buf[:0], fam.name(), m.naming, int64(k.anchor))
 	out.Alerts = append(out.Alerts, a)
 }

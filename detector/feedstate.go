@@ -14,10 +14,12 @@ import (
 func appendFeed(b []byte, f *feed) []byte {
 	le := binary.LittleEndian
 	b = appendString(b, f.carrier)
-	for _, at := range [...]uint32{f.first, f.last, f.before, f.incident.anchor, f.incident.ended, f.incident.opened} {
+	for _, at := range [...]uint32{f.first, f.last, f.before} {
 		b = le.AppendUint32(b, at)
 	}
-	b = append(b, byte(f.incident.status))
+	for _, k := range [...]incident{f.incident, f.late, f.key} {
+		b = append(le.AppendUint32(le.AppendUint32(le.AppendUint32(b, k.anchor), k.ended), k.opened), byte(k.status))
+	}
 	n := uint16(0)
 	for i := range f.hours {
 		if f.hours[i].minutes != 0 {
@@ -33,10 +35,36 @@ func appendFeed(b []byte, f *feed) []byte {
 		if h := f.hour(at); h.minutes != 0 {
 			b = le.AppendUint16(b, uint16(back))
 			b = le.AppendUint64(b, h.minutes)
-			b = le.AppendUint16(le.AppendUint16(b, h.first), h.last)
+			b = appendLags(le.AppendUint16(le.AppendUint16(b, h.first), h.last), h)
 		}
 	}
 	return b
+}
+
+// appendLags appends the lags of an hour's minutes: which have one, and these.
+func appendLags(b []byte, h *feedHour) []byte {
+	told, at := uint64(0), len(b)
+	b = append(b, make([]byte, 8)...)
+	for minute, lag := range h.lags {
+		if lag != 0 {
+			told |= 1 << minute
+			b = append(b, lag)
+		}
+	}
+	binary.LittleEndian.PutUint64(b[at:], told)
+	return b
+}
+
+// readLags takes what appendLags wrote. Lags of minutes beyond the hour are none.
+func (h *feedHour) readLags(r *reader) {
+	for told := r.u64() & (1<<60 - 1); told != 0 && !r.bad; told &= told - 1 {
+		h.lags[bits.TrailingZeros64(told)] = r.u8()
+	}
+	h.lag = h.medianLag()
+}
+
+func readIncident(r *reader) incident {
+	return incident{anchor: r.u32(), ended: r.u32(), opened: r.u32(), status: schemas.AlertStatus(r.u8())}
 }
 
 // readFeed takes what appendFeed wrote.
@@ -48,17 +76,17 @@ func (m *Machine) readFeed(r *reader) error {
 	}
 	f := m.feeds.add(carrier)
 	f.first, f.last, f.before = r.u32(), r.u32(), r.u32()
-	f.incident = incident{anchor: r.u32(), ended: r.u32(), opened: r.u32()}
-	f.incident.status = schemas.AlertStatus(r.u8())
+	f.incident, f.late, f.key = readIncident(r), readIncident(r), readIncident(r)
 	for n := r.u16(); n > 0 && !r.bad; n-- {
 		at := hourOf(f.last) - int64(r.u16())
 		h := feedHour{minutes: r.u64(), first: r.u16(), last: r.u16()}
+		h.readLags(r)
 		if at < 0 || at < f.window() || !h.valid() {
 			return fmt.Errorf("feed %s: hour out of range", carrier)
 		}
 		*f.hour(at) = h
 	}
-	f.news = true // whatever follows from it is published already
+	f.news, f.lagNews = true, true // whatever follows from it is published already
 	m.buf = appendFeed(m.buf[:0], f)
 	if !r.bad && (!f.valid() || !bytes.HasPrefix(before, m.buf)) {
 		return fmt.Errorf("feed %s: does not decode", carrier)
@@ -68,6 +96,11 @@ func (m *Machine) readFeed(r *reader) error {
 
 // valid reports whether an hour with receptions can be such.
 func (h *feedHour) valid() bool {
+	for minute, lag := range h.lags {
+		if lag != 0 && h.minutes>>minute&1 == 0 {
+			return false
+		}
+	}
 	return h.minutes != 0 && h.minutes < 1<<60 && h.first <= h.last &&
 		int(h.first/60) == bits.TrailingZeros64(h.minutes) && int(h.last/60) == bits.Len64(h.minutes)-1
 }
@@ -91,14 +124,23 @@ func (f *feed) valid() bool {
 	if f.before == 0 && f.first != f.earliest() || f.before != 0 && (f.before < f.first || hourOf(f.before) >= f.window()) {
 		return false
 	}
-	k := f.incident
+	for _, k := range [...]incident{f.incident, f.late} {
+		if !k.valid() || k.status != 0 && (k.anchor < f.first/3600*3600 || k.anchor > f.last || k.ended > f.last || k.ended != 0 && k.ended == k.anchor) {
+			return false
+		}
+	}
+	return f.key.valid()
+}
+
+// valid reports whether the times of an incident fit its state.
+func (k *incident) valid() bool {
 	switch k.status {
 	case 0:
-		return k == incident{}
+		return *k == incident{}
 	case schemas.AlertOpen, schemas.AlertWithdrawn:
-		return k.anchor >= f.first && k.anchor <= f.last && k.ended == 0 && k.opened > k.anchor
+		return k.anchor != 0 && k.ended == 0 && k.opened >= k.anchor
 	case schemas.AlertResolved:
-		return k.anchor >= f.first && k.ended > k.anchor && k.ended <= f.last && k.opened > k.anchor
+		return k.anchor != 0 && k.ended >= k.anchor && k.opened >= k.anchor
 	}
 	return false
 }

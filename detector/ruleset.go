@@ -16,6 +16,8 @@ type ruleSet struct {
 	// Holiday mode: of all shops, and of some.
 	holidays       []holiday
 	holidaysOfShop map[string][]holiday
+
+	keys map[string]uint32 // when the key of a carrier's feed ends
 }
 
 // newRuleSet compiles a policy document.
@@ -41,6 +43,7 @@ func newRuleSet(text string) (*ruleSet, error) {
 	for i := range doc.Holidays {
 		s.addHoliday(&doc.Holidays[i])
 	}
+	s.keys = keyEnds(doc.Keys)
 	return s, nil
 }
 

@@ -131,9 +131,13 @@ func (s *scenario) alias(w []string) error {
 
 func (s *scenario) feed(w []string) error {
 	every, err := time.ParseDuration(w[3])
+	lag := 0
+	if len(w) > 4 && err == nil {
+		lag, err = strconv.Atoi(strings.TrimPrefix(w[4], "lag="))
+	}
 	for at, to := s.time(w[1]), s.time(w[2]); at <= to && err == nil; at += every.Milliseconds() {
 		err = s.applyIn(s.home(schemas.FeedKey(w[0])), &schemas.Record{Kind: schemas.KindFeed, Feed: schemas.Feed{
-			Carrier: w[0], Topic: schemas.RawTopicPrefix + w[0], First: at, Last: at, Events: 1}})
+			Carrier: w[0], Topic: schemas.RawTopicPrefix + w[0], First: at, Last: at, Events: 1, LagHours: uint8(lag)}})
 	}
 	return err
 }

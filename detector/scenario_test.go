@@ -32,7 +32,7 @@ var update = flag.Bool("update", false, "rewrite the expected outputs of testdat
 //	order ORDER T KIND [OPTION ...]
 //	void NUMBER ID                  the scan with this id was wrong
 //	alias NUMBER NUMBER             both name one parcel: told to both
-//	feed CARRIER FROM TO EVERY      receptions of a carrier
+//	feed CARRIER FROM TO EVERY [lag=HOURS]   receptions of a carrier
 //	repeat N EVERY scan|order ...   N facts, each so much later than the one before
 //	rows                            a tick, then the dirty rows, marked as written
 //	orders                          the dirty rows of orders, marked as written

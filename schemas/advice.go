@@ -50,6 +50,8 @@ const (
 	CauseOrderStatusBehind    = "order_status_behind"
 	CauseCancelUnanswered     = "cancel_unanswered"
 	CauseFeedSilent           = "carrier_feed_silent"
+	CauseFeedLate             = "carrier_uploads_late"
+	CauseKeyExpiring          = "key_expiring"
 	CauseLaneDisrupted        = "lane_disrupted"
 )
 
@@ -130,6 +132,10 @@ func trailAdvice(cause string) string {
 		return "The parcel waits at a pickup point: remind the buyer before it goes back."
 	case CauseFeedSilent:
 		return "The carrier's whole feed is silent, so the hand-over failed and not the parcel: check the authorisation and its expiry, then file a tracking sync issue with the numbers attached."
+	case CauseFeedLate:
+		return "What the carrier sends is older than usual at this hour, so alerts of its parcels may be withdrawn later: ask the carrier what holds up its uploads, and check how often its interface is asked."
+	case CauseKeyExpiring:
+		return "The key of the carrier's feed ends 14 days after anchor_at, and the feed falls silent then: renew the authorisation, and state the new term with scantrail policy key."
 	case CauseLaneDisrupted:
 		return "Many parcels of this lane are silent at the same stage: ask the line-haul operator or the customs broker what holds them up and until when, and tell the shops."
 	}

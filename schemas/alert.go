@@ -40,6 +40,13 @@ const (
 	RuleLaneDisruption      = "lane_disruption"
 )
 
+// Details of RuleFeedStale: a feed that is silent, the first case of the rule, has
+// none. Only that one holds the pages of its carrier's alerts.
+const (
+	DetailUploadLag   = "upload_lag"
+	DetailKeyExpiring = "key_expiring"
+)
+
 // Alert is one transition of one alert: one message on parcel.alerts, one row
 // version in the table alerts. Times are Unix milliseconds in UTC.
 type Alert struct {

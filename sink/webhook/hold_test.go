@@ -15,16 +15,17 @@ func TestIncidentHoldsPagesOfItsCarrier(t *testing.T) {
 	b.stale["yunexpress"] = true
 	b.read(
 		alert(9, 1, open, func(a *schemas.Alert) { a.Rule = schemas.RuleFeedStale }),
-		alert(1, 2, escalated), // 3: held, the receiver knows of it
-		alert(3, 1, open),      // 4: held
-		alert(4, 1, open),      // 5: held, ends meanwhile
-		alert(3, 2, escalated), // 6: takes the place of 4
+		alert(8, 1, open, func(a *schemas.Alert) { a.Rule, a.Detail = schemas.RuleFeedStale, schemas.DetailUploadLag }),
+		alert(1, 2, escalated), // 4: held, the receiver knows of it
+		alert(3, 1, open),      // 5: held
+		alert(4, 1, open),      // 6: held, ends meanwhile
+		alert(3, 2, escalated), // 7: takes the place of 5
 		alert(5, 1, open, other),
 		alert(4, 2, withdrawn),
 		alert(2, 2, resolved),
 	)
-	b.expect("the incident itself, others, and the end of what is known", b.send(took), "9:1", "5:1", "2:2")
-	b.expectCommit(3)
+	b.expect("the incident itself, others, and the end of what is known", b.send(took), "9:1", "8:1", "5:1", "2:2")
+	b.expectCommit(4)
 	if value(b.m.spared) != 1 || value(b.m.held) != 2 {
 		t.Error("not counted")
 	}
@@ -34,7 +35,7 @@ func TestIncidentHoldsPagesOfItsCarrier(t *testing.T) {
 	b.stale["yunexpress"] = false
 	b.pass(time.Second)
 	b.expect("the latest of each", b.send(took), "1:2", "3:2", "6:1")
-	b.expectCommit(11)
+	b.expectCommit(12)
 	if len(b.held) != 0 || b.heldBytes != 0 {
 		t.Errorf("%d held, %d bytes", len(b.held), b.heldBytes)
 	}
@@ -159,8 +160,11 @@ func TestFeedsStandStill(t *testing.T) {
 	}
 	s.note(schemas.AppendAlertJSON(nil, alert(1, 1, open)), now)
 	s.note([]byte("feed_stale"), now)
+	for n, detail := range []string{schemas.DetailUploadLag, schemas.DetailKeyExpiring} {
+		s.note(schemas.AppendAlertJSON(nil, alert(n, 9, open, func(a *schemas.Alert) { a.Rule, a.Detail = schemas.RuleFeedStale, detail })), now)
+	}
 	if s.stale("yunexpress") {
-		t.Error("another rule counts")
+		t.Error("another rule, or a feed that still sends, counts")
 	}
 	feed(1, 5, open)
 	feed(2, 5, escalated)

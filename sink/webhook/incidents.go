@@ -26,7 +26,8 @@ const maxIncidents = 10_000
 
 // incidents knows which carriers' feeds stand still. An incident lies in one
 // partition and concerns alerts of all, whoever owns them: so every process reads
-// all partitions, outside of any group, and keeps the alerts of rule feed_stale.
+// all partitions, outside of any group, and keeps the alerts of rule feed_stale that
+// mean silence.
 type incidents struct {
 	limit time.Duration // an older one counts as over: its end may have been lost
 	now   func() time.Time
@@ -63,7 +64,7 @@ func (s *incidents) note(value []byte, written time.Time) {
 		return // most records: not worth parsing
 	}
 	m, err := parse(value)
-	if err != nil || m.rule != schemas.RuleFeedStale || m.carrier == "" || m.backfill {
+	if err != nil || !m.silence() || m.carrier == "" || m.backfill {
 		return
 	}
 	s.mu.Lock()

@@ -17,6 +17,7 @@ type message struct {
 	status  schemas.AlertStatus
 	level   int
 	rule    string
+	detail  string
 	carrier string
 	shop    string
 	market  string
@@ -53,12 +54,16 @@ func parse(value []byte) (*message, error) {
 	}
 	return &message{
 		id:  a.AlertID.String() + ":" + strconv.FormatUint(a.Version, 10),
-		key: a.AlertID, version: a.Version, status: a.Status, level: int(a.Level), rule: a.Rule,
+		key: a.AlertID, version: a.Version, status: a.Status, level: int(a.Level), rule: a.Rule, detail: a.Detail,
 		carrier: a.Carrier, shop: a.ShopID, market: a.Market,
 		changed: a.ChangedAt, opened: a.OpenedAt, backfill: a.Backfill, held: extra.Data.Held,
 		body: value,
 	}, nil
 }
+
+// silence reports whether m says that a feed stands still or is back. A feed that is
+// late, or whose key is about to end, still sends.
+func (m *message) silence() bool { return m.rule == schemas.RuleFeedStale && m.detail == "" }
 
 // closes reports whether m ends its alert.
 func (m *message) closes() bool {
