@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/xml"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,24 +33,29 @@ import (
 
 const repoRoot = "../.."
 
-func loadCompose(t *testing.T) *types.Project {
+// loadCompose reads docker-compose.yml, and what files of deploy add to it.
+func loadCompose(t *testing.T, added ...string) *types.Project {
 	t.Helper()
 	dir, err := filepath.Abs(repoRoot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
-		WorkingDir:  dir,
-		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(dir, "docker-compose.yml")}},
-	})
+	files := []types.ConfigFile{{Filename: filepath.Join(dir, "docker-compose.yml")}}
+	for _, name := range added {
+		files = append(files, types.ConfigFile{Filename: filepath.Join(dir, "deploy", name)})
+	}
+	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{WorkingDir: dir, ConfigFiles: files})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return project
 }
 
+// composeFiles are those that may be added to docker-compose.yml.
+func composeFiles() []string { return []string{"compose.webhooks.yml", "compose.raw.yml"} }
+
 func TestComposeServices(t *testing.T) {
-	project := loadCompose(t)
+	project := loadCompose(t, composeFiles()...)
 	names := project.ServiceNames()
 	slices.Sort(names)
 	if want := []string{"clickhouse", "kafka", "migrate", "prometheus", "scantrail"}; !slices.Equal(names, want) {
@@ -85,6 +91,84 @@ func TestComposeServices(t *testing.T) {
 	for name, secret := range project.Secrets {
 		if _, err := os.Stat(secret.File + ".example"); err != nil {
 			t.Errorf("secret %s: %v", name, err)
+		}
+	}
+}
+
+// TestComposeSecrets: every file of a secret that deploy/scantrail.yaml names, in a
+// comment or not, is in the container of scantrail; nobody is given one that he does
+// not need, and none is needed by who adds no file.
+func TestComposeSecrets(t *testing.T) {
+	granted := func(project *types.Project, service string) (names []string) {
+		for _, s := range project.Services[service].Secrets {
+			names = append(names, s.Source)
+		}
+		slices.Sort(names)
+		return names
+	}
+	whole := loadCompose(t, composeFiles()...)
+	named := []string{}
+	for _, m := range regexp.MustCompile(`file:/run/secrets/([a-z_]+)`).FindAllSubmatch(readRepo(t, filepath.Join(repoRoot, "deploy/scantrail.yaml")), -1) {
+		named = append(named, string(m[1]))
+	}
+	slices.Sort(named)
+	if have := granted(whole, "scantrail"); !slices.Equal(have, named) {
+		t.Errorf("scantrail is given the secrets %v, its configuration names %v", have, named)
+	}
+	for service, want := range map[string][]string{"clickhouse": {"clickhouse_password", "raw_password"}, "migrate": {"clickhouse_password"}, "kafka": nil, "prometheus": nil} {
+		if have := granted(whole, service); !slices.Equal(have, want) {
+			t.Errorf("%s is given the secrets %v, want %v", service, have, want)
+		}
+	}
+	for _, service := range []string{"scantrail", "clickhouse"} {
+		if have := granted(loadCompose(t), service); !slices.Equal(have, []string{"clickhouse_password"}) {
+			t.Errorf("docker-compose.yml alone: %s is given %v", service, have)
+		}
+	}
+	entry := strings.Join(whole.Services["clickhouse"].Entrypoint, " ")
+	for _, name := range granted(whole, "clickhouse") {
+		if !strings.Contains(entry, "/run/secrets/"+name) {
+			t.Errorf("clickhouse does not read %s: %s", name, entry)
+		}
+	}
+}
+
+// TestComposeRawUser holds the user that compose.raw.yml adds to what README.md
+// says of it, and to the configuration.
+func TestComposeRawUser(t *testing.T) {
+	project := loadCompose(t, "compose.raw.yml")
+	mount := slices.IndexFunc(project.Services["clickhouse"].Volumes, func(v types.ServiceVolumeConfig) bool {
+		return filepath.Dir(v.Target) == "/etc/clickhouse-server/users.d"
+	})
+	if mount < 0 {
+		t.Fatal("clickhouse is given no user")
+	}
+	var users struct {
+		Users struct {
+			User struct {
+				Password struct {
+					Env string `xml:"from_env,attr"`
+				} `xml:"password"`
+				Grants []string `xml:"grants>query"`
+			} `xml:"scantrail_raw"`
+		} `xml:"users"`
+	}
+	if err := xml.Unmarshal(readRepo(t, project.Services["clickhouse"].Volumes[mount].Source), &users); err != nil {
+		t.Fatal(err)
+	}
+	u := users.Users.User
+	if entry := strings.Join(project.Services["clickhouse"].Entrypoint, " "); u.Password.Env == "" || !strings.Contains(entry, "export "+u.Password.Env+"=") {
+		t.Errorf("the password comes from %q, which the entrypoint does not set: %s", u.Password.Env, entry)
+	}
+	user := DefaultConfig().Raw.ClickHouse.User
+	page := readRepo(t, filepath.Join(repoRoot, "README.md"))
+	want := regexp.MustCompile(`(?m)^(GRANT .*) TO `+user).FindAllSubmatch(page, -1)
+	if len(want) == 0 || len(want) != len(u.Grants) {
+		t.Fatalf("grants %q, README.md says %q", u.Grants, want)
+	}
+	for i, g := range u.Grants {
+		if g != string(want[i][1]) {
+			t.Errorf("grant %q, README.md says %q", g, want[i][1])
 		}
 	}
 }
