@@ -52,8 +52,10 @@ the question, and what is under way is waited for (--patience).
                         judged once more in this process. Every row of scans,
                         parcels, orders and alert_transitions must come out the
                         same, versions included. Without it P3 is not checked.
-  P4 convergent         Alerts for silence equal what SQL alone makes of the scans,
-                        for parcels on which that is simple; the others are counted.
+  P4 convergent         Alerts for silence, missing milestones, pickup_late and
+                        delivered_late of parcels and confirm_late of orders equal
+                        what SQL alone makes of scans and order facts, where that is
+                        simple; the others are counted, with the reason.
   P5 bounded honesty    What could not be read stands in data_gaps, by kind; a hole
                         without a row there is a violation.
 
@@ -305,6 +307,9 @@ func (a *audit) checks() []namedCheck {
 	all = append(all, a.replayChecks()...)
 	return append(all,
 		namedCheck{"P4", "silence", a.checkGaps},
+		namedCheck{"P4", "missing milestones", a.checkMilestones},
+		namedCheck{"P4", "deadlines of parcels", a.checkDeadlines},
+		namedCheck{"P4", "unconfirmed orders", a.checkConfirmations},
 		namedCheck{"P5", "data_gaps", a.checkKinds},
 		namedCheck{"P5", "holes are said", a.checkHoles},
 		namedCheck{"P5", "quarantine is said", a.checkQuarantine},
