@@ -63,43 +63,37 @@ func requiredSQL(rules map[string][]schemas.RequiredMilestone) string {
 
 // milestoneQuery returns rows of (reason for leaving out, parcels, differences).
 func (a *audit) milestoneQuery(p logPartition, clock logClock, rules map[string][]schemas.RequiredMilestone) string {
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		names = append(names, name)
-	}
-	// calledFor is what the trail calls for at a clock.
-	calledFor := func(clock string) string {
-		return fmt.Sprintf(`if(anchor = 0, [], arraySort(arrayMap(q -> (anchor, arrayFirst(x -> has(q.4, x.2), trail).1, q.2), arrayFilter(
-                q -> q.1 = policy AND (NOT q.3 OR crosses) AND if(arrayExists(x -> has(q.4, x.2), trail),
-                    arrayExists(x -> has(q.6, x.2), trail) AND arrayFirst(x -> has(q.4, x.2), trail).1 > arrayFirst(x -> has(q.6, x.2), trail).1 + q.7,
-                    NOT arrayExists(x -> has(q.5, x.2), trail) AND (
-                        arrayExists(x -> x.3 AND x.2 BETWEEN %d AND %d AND x.2 != %d AND x.2 > arrayMax(q.4), trail)
-                        OR arrayExists(x -> has(q.6, x.2), trail) AND if(end > 0, least(trail[-1].1, %s), %[4]s) > arrayFirst(x -> has(q.6, x.2), trail).1 + q.7)),
-                required))))`, schemas.Accepted, schemas.Delivered, schemas.InTransit, clock)
-	}
+	names := slices.Sorted(maps.Keys(rules))
+	// calledFor is what follows at a clock c from what is known of each milestone that
+	// is due: observed (0: never), name, deadline (0: none), excused, passed.
+	const calledFor = `if(anchor = 0, [], arraySort(arrayMap(q -> (anchor, q.1, q.2), arrayFilter(
+                q -> if(q.1 > 0, q.3 > 0 AND q.1 > q.3, NOT q.4 AND (q.5 OR q.3 > 0 AND if(end > 0, least(trail[-1].1, c), c) > q.3)), due))))`
 	return fmt.Sprintf(`
 WITH %s,
     %s AS required,
     judged AS (
         SELECT t.tracking_number AS number, t.f AS f, t.last AS last, t.heard AS heard, r.n AS n, r.facts AS facts, r.cancelled AS cancelled, r.at AS at,
             toString(r.policy) AS policy, r.ordered AND forwarded > 0 AS slow,
+            [if(slow, least(earliest, forwarded), earliest), if(slow, least(latest, forwarded), latest)] AS clocks,
             arrayFirstIndex(x -> x.2 IN %s, f) AS end, if(end > 0, arraySlice(f, 1, end), f) AS trail,
             r.origin != '' AND r.destination != '' AND r.origin != r.destination AND NOT (r.origin IN %s AND r.destination IN %[4]s) AS crosses,
-            if(arrayExists(x -> x.2 = %[5]d, trail), arrayFirst(x -> x.2 = %[5]d, trail).1, arrayFirst(x -> x.3, trail).1) AS anchor
+            if(arrayExists(x -> x.2 = %[5]d, trail), arrayFirst(x -> x.2 = %[5]d, trail).1, arrayFirst(x -> x.3, trail).1) AS anchor,
+            arrayMap(q -> (arrayFirst(x -> has(q.4, x.2), trail).1, q.2,
+                if(arrayExists(x -> has(q.6, x.2), trail), arrayFirst(x -> has(q.6, x.2), trail).1 + q.7, 0),
+                arrayExists(x -> has(q.5, x.2), trail),
+                arrayExists(x -> x.3 AND x.2 BETWEEN %[5]d AND %[6]d AND x.2 != %[7]d AND x.2 > arrayMax(q.4), trail)),
+                arrayFilter(q -> q.1 = policy AND (NOT q.3 OR crosses), required)) AS due
         FROM trails AS t INNER JOIN lives AS r ON r.tracking_number = t.tracking_number
     )
-SELECT why, toInt64(count()), groupArrayIf(%[6]d)(concat(number, '\t', toString(expected), '\t', toString(alerts)), why = '' AND expected != alerts)
+SELECT why, toInt64(count()), groupArrayIf(%[8]d)(concat(number, '\t', toString(verdicts[1]), '\t', toString(alerts)), why = '' AND verdicts[1] != alerts)
 FROM (
-    SELECT number, s.alerts AS alerts,
-        %[7]s AS expected,
-        %[8]s AS later,
-        multiIf(%[9]s,
-            policy NOT IN (%[10]s), 'their policy was changed',
-            expected != later, '%[11]s',
-            expected != alerts AND toInt64(toUnixTimestamp(heard)) > earliest, '%[12]s', '') AS why
+    SELECT number, s.alerts AS alerts, arrayMap(c -> %[9]s, clocks) AS verdicts,
+        multiIf(%[10]s,
+            policy NOT IN (%[11]s), 'their policy was changed',
+            verdicts[1] != verdicts[2], '%[12]s',
+            verdicts[1] != alerts AND toInt64(toUnixTimestamp(heard)) > earliest, '%[13]s', '') AS why
     FROM judged LEFT JOIN stored AS s ON s.tracking_number = number
 )
 GROUP BY why`, a.trailSQL(p, clock, "toString(milestone)", []string{schemas.RuleMilestoneMissing}), requiredSQL(rules), hardEnds, customsUnion,
-		schemas.Accepted, maxFound, calledFor("if(slow, least(earliest, forwarded), earliest)"), calledFor("if(slow, least(latest, forwarded), latest)"),
-		leftOutSQL(p), sqlLiterals(names), dueBetween, heardLater)
+		schemas.Accepted, schemas.Delivered, schemas.InTransit, maxFound, calledFor, leftOutSQL(p), sqlLiterals(names), dueBetween, heardLater)
 }
