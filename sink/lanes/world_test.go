@@ -119,14 +119,23 @@ func (w *world) clock(minutes int64) {
 	w.settle()
 }
 
-// settle waits until the sink has written all alerts.
+// settle waits until the sink has written all alerts: it writes alert_transitions
+// before alerts.
 func (w *world) settle() {
 	w.t.Helper()
-	names := map[string]bool{}
+	names, latest := map[string]bool{}, map[string]uint64{}
+	sum := uint64(0)
 	for _, a := range w.alerts() {
 		names[fmt.Sprint(a.AlertID, a.Home, a.Version)] = true
+		of := fmt.Sprint(a.AlertID, a.Home)
+		latest[of] = max(latest[of], a.Version)
 	}
-	w.wait("all alerts are written", func() bool { return w.one("SELECT count() FROM alert_transitions FINAL") == uint64(len(names)) })
+	for _, version := range latest {
+		sum += version // modulo 2^64, as in ClickHouse
+	}
+	w.wait("all alerts are written", func() bool {
+		return w.one("SELECT count() FROM alert_transitions FINAL") == uint64(len(names)) && w.one("SELECT sum(version) FROM alerts FINAL") == sum
+	})
 }
 
 func (w *world) wait(what string, f func() bool) {
