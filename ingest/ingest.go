@@ -43,9 +43,12 @@ type Config struct {
 	Kafka    []kgo.Opt // seeds, TLS, SASL
 	Carriers *carriers.Registry
 	Limits   carriers.Limits
-	Now      func() time.Time // stamps received_at
-	Log      *slog.Logger
-	Metrics  *Metrics
+	// DenyBackfill disregards schemas.BackfillHeader: for raw topics to which
+	// carriers write themselves that nobody trusts with it.
+	DenyBackfill bool
+	Now          func() time.Time // stamps received_at
+	Log          *slog.Logger
+	Metrics      *Metrics
 }
 
 // Service consumes the raw topics as a member of the group scantrail-ingest.
@@ -196,7 +199,8 @@ func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.T
 		ReceivedAt: now.UnixMilli(),
 	}
 	for _, r := range p.Records {
-		src.Offset, src.Backfill = r.Offset, r.Offset < l.backfillBelow
+		imported := !s.cfg.DenyBackfill && flagged(r)
+		src.Offset, src.Backfill = r.Offset, imported || r.Offset < l.backfillBelow
 		if done, ok := l.advance(r.Offset); ok {
 			s.produceRange(&done)
 		}
@@ -206,13 +210,24 @@ func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.T
 		if r.Topic == schemas.OrdersTopic {
 			s.order(r, src, l)
 		} else {
-			s.scan(r, src, l)
+			s.scan(r, src, l, imported)
 		}
 	}
 }
 
-// scan decodes one raw record of a carrier.
-func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
+// flagged reports whether a record's header says that it is history.
+func flagged(r *kgo.Record) bool {
+	for i := range r.Headers {
+		if h := &r.Headers[i]; h.Key == schemas.BackfillHeader && len(h.Value) == 1 && h.Value[0] == '1' {
+			return true
+		}
+	}
+	return false
+}
+
+// scan decodes one raw record of a carrier. An imported one is no sign of life of
+// the carrier's feed: it must not end the feed's silence, nor begin one.
+func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger, imported bool) {
 	carrier := carrierOf(r)
 	src.Key = r.Key
 	res := s.decoder.Decode(carrier, r.Value, src)
@@ -236,10 +251,13 @@ func (s *Service) scan(r *kgo.Record, src carriers.Source, l *ledger) {
 		s.reject(r, i, src, carrier, rej.EventIndex, string(rej.Reason), rej.Field, rej.Detail)
 	}
 	l.count(len(res.Events), len(res.Rejected))
-	if len(res.Events) > 0 {
+	if len(res.Events) > 0 && !imported {
 		s.heard(carrier, r.Topic).receive(res.Events, r.Timestamp.UnixMilli(), src.ReceivedAt)
 	}
 	s.cfg.Metrics.scanned(s.label(carrier), res)
+	if imported {
+		s.cfg.Metrics.Imported.WithLabelValues(s.label(carrier)).Inc()
+	}
 }
 
 // order reads one order fact.

@@ -11,6 +11,7 @@ import (
 type Metrics struct {
 	Records       *prometheus.CounterVec // by carrier
 	Events        *prometheus.CounterVec // by carrier
+	Imported      *prometheus.CounterVec // by carrier: raw records whose header says that they are history
 	Unmapped      *prometheus.CounterVec // by carrier: events whose code has no milestone
 	DeadLetters   *prometheus.CounterVec // by reason
 	Orders        prometheus.Counter
@@ -38,6 +39,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Records:       vec("records_total", "Raw records read.", "carrier"),
 		Events:        vec("events_total", "Canonical events produced.", "carrier"),
+		Imported:      vec("backfill_records_total", "Raw records whose header says that they are history: not paged, not counted as late.", "carrier"),
 		Unmapped:      vec("unmapped_total", "Events whose code and text have no milestone.", "carrier"),
 		DeadLetters:   vec("dead_letters_total", "Records and events rejected.", "reason"),
 		Orders:        prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ingest_orders_total", Help: "Order facts produced."}),

@@ -22,6 +22,21 @@ const (
 // CarrierHeader is the record header that overrides the carrier of a raw topic.
 const CarrierHeader = "carrier"
 
+// BackfillHeader on a record of a raw topic or of orders, with the value "1", says
+// that it is history: its facts count as all others, but what is known from them
+// alone is recorded and not paged, and tells nothing of how late the carrier
+// reports, nor that its feed is alive. Whoever may write to the topic can set it,
+// for records of their own: a copy of a fact without it takes the flag away.
+// Ingest believes it unless it is told not to.
+const BackfillHeader = "scantrail-backfill"
+
+// ReplayHeader on a raw record names the record, as topic/partition/offset, whose
+// dead letter was sent again.
+const ReplayHeader = "scantrail-replay-of"
+
+// SimulatedHeader is on every record of a simulated world; its value is the seed.
+const SimulatedHeader = "scantrail-simulated"
+
 // IsCarrierName reports whether the value of a CarrierHeader is fit to be a
 // carrier's name: 1 to 64 of a-z, 0-9, underscore and dash. Another value is not
 // believed.

@@ -101,7 +101,8 @@ type IngestConfig struct {
 	CarriersDir    string        `yaml:"carriers_dir"`     // further mappings; empty: only the built-in ones
 	MaxRecordBytes Size          `yaml:"max_record_bytes"` // a longer raw record is a dead letter
 	TickInterval   time.Duration `yaml:"tick_interval"`
-	StallAfter     time.Duration `yaml:"stall_after"` // time stops waiting for a raw partition without progress
+	StallAfter     time.Duration `yaml:"stall_after"`     // time stops waiting for a raw partition without progress
+	AcceptBackfill bool          `yaml:"accept_backfill"` // believe the header that flags a raw record as history
 }
 
 // DetectorConfig holds the detector's rhythm and its generation.
@@ -164,7 +165,7 @@ func DefaultConfig() *Config {
 			User: "default", Compression: "none", KeepDays: KeepDaysConfig{DeadLetters: sink.DefaultDeadLetterDays},
 		},
 		Ingest: IngestConfig{
-			MaxRecordBytes: 1 << 20, TickInterval: 5 * time.Second, StallAfter: 15 * time.Minute,
+			MaxRecordBytes: 1 << 20, TickInterval: 5 * time.Second, StallAfter: 15 * time.Minute, AcceptBackfill: true,
 		},
 		Detector: DetectorConfig{SnapshotInterval: time.Minute, FlushInterval: time.Second, Generation: 1, MemoryLimit: 8 << 30},
 		Sink:     SinkConfig{FlushRows: 100_000, FlushInterval: time.Second},

@@ -73,6 +73,8 @@ To see it at work on this machine, with nothing else installed:
 		newDetectCommand(),
 		newCarrierCommand(),
 		newPolicyCommand(),
+		newOrdersCommand(),
+		newScansCommand(),
 		newClickHouseCommand(),
 		newHealthcheckCommand(),
 	)

@@ -37,6 +37,7 @@ type pipelineOptions struct {
 	Migrate    bool     // create the tables first
 	Carriers   *carriers.Registry
 	Limits     carriers.Limits
+	NoBackfill bool // the header that flags history is not believed
 	Generation uint16
 	TickEvery  time.Duration // 0: somebody else calls Tick
 	StallAfter time.Duration
@@ -305,7 +306,7 @@ func forGood(err error) bool {
 
 func (p *pipeline) runIngest(ctx context.Context) error {
 	s, err := ingest.New(ingest.Config{
-		Kafka: p.o.Kafka, Carriers: p.o.Carriers, Limits: p.o.Limits, Now: p.o.Now,
+		Kafka: p.o.Kafka, Carriers: p.o.Carriers, Limits: p.o.Limits, DenyBackfill: p.o.NoBackfill, Now: p.o.Now,
 		Log: p.o.Log.With("role", "ingest"), Metrics: p.ingest,
 	})
 	if err != nil {

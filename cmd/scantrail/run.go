@@ -156,7 +156,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 	}
 	limits := carriers.Limits{Bytes: int(cfg.Ingest.MaxRecordBytes)}
 	return pipelineOptions{
-		Kafka: kafka, ClickHouse: sinkOptions(cfg), Raw: rawCopyOptions(cfg), Lifecycle: lifecycle(cfg), Roles: chosen, Carriers: registry, Limits: limits,
+		Kafka: kafka, ClickHouse: sinkOptions(cfg), Raw: rawCopyOptions(cfg), Lifecycle: lifecycle(cfg), Roles: chosen, Carriers: registry, Limits: limits, NoBackfill: !cfg.Ingest.AcceptBackfill,
 		Topics: topicOptions{
 			Partitions: int32(cfg.Kafka.Topics.Partitions), Replication: int16(cfg.Kafka.Topics.ReplicationFactor),
 			Retention: cfg.Kafka.Topics.EventsRetention, Create: cfg.Kafka.Topics.Create,

@@ -84,6 +84,9 @@ func (d *Decoder) Decode(carrier string, raw []byte, src Source) *Result {
 	if !d.parse(raw) {
 		return &d.result
 	}
+	if d.carrier == nil && d.isRow() {
+		d.carrier = &d.registry.generic
+	}
 	if d.carrier == nil {
 		d.generic()
 		return d.finish()
@@ -193,6 +196,9 @@ func (d *Decoder) shape() *shape {
 		if s.format == d.tree.format && d.all(s.when, place{0, -1, 0}) {
 			return s
 		}
+	}
+	if d.isRow() {
+		return &d.registry.row
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type Registry struct {
 	geo      *geography
 	lexicon  lexicon
 	generic  Carrier // no codes, no texts: what carriers without a mapping get
+	row      shape   // of a row of a table, read with the codes of any carrier
 }
 
 // Load compiles the mappings carriers/*.yaml and the shared phrases
@@ -31,6 +32,9 @@ func Load(builtin fs.FS, overrideDir string) (*Registry, error) {
 	}
 	r := &Registry{carriers: map[string]*Carrier{}, geo: geo}
 	r.generic = Carrier{useLexicon: true, geo: geo, zones: []zoneRule{{location: true}}}
+	if r.row, err = rowShape(geo); err != nil {
+		return nil, err
+	}
 	err = eachYAML(builtin, "lexicon", func(y yamlNode, _ string) { r.lexicon.load(y) })
 	err = errors.Join(err, r.loadCarriers(builtin, "carriers"))
 	if overrideDir != "" {
