@@ -27,6 +27,7 @@ type field struct {
 	client   *kgo.Client
 	registry *carriers.Registry
 	sent     int
+	deny     bool // members do not believe schemas.BackfillHeader
 }
 
 func newField(t *testing.T) *field {
@@ -51,7 +52,7 @@ func newField(t *testing.T) *field {
 func (f *field) join() (leave func()) {
 	f.t.Helper()
 	s, err := New(Config{
-		Kafka: f.kafka, Carriers: f.registry, Now: time.Now,
+		Kafka: f.kafka, Carriers: f.registry, Now: time.Now, DenyBackfill: f.deny,
 		Log: slog.New(slog.NewTextHandler(f.t.Output(), nil)), Metrics: NewMetrics(prometheus.NewRegistry()),
 	})
 	if err != nil {
@@ -89,24 +90,34 @@ func (f *field) send(n int) {
 // committed waits until the group has committed every raw record.
 func (f *field) committed() {
 	f.t.Helper()
-	adm := kadm.NewClient(f.client)
-	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
-	defer cancel()
-	for {
-		commits, err := adm.FetchOffsets(ctx, schemas.IngestGroup)
-		if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-			f.t.Fatal(err)
-		}
-		total := int64(0)
-		for p := range int32(4) {
-			if c, ok := commits.Lookup(rawTopic, p); ok {
-				total += max(c.At, 0)
-			}
-		}
-		if total == int64(f.sent) {
-			return
+	f.reaches(rawTopic, int64(f.sent))
+}
+
+// reaches waits until the group has committed n records of a topic.
+func (f *field) reaches(topic string, n int64) {
+	f.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); f.total(topic) != n; {
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%d of %d records of %s are committed", f.total(topic), n, topic)
 		}
 	}
+}
+
+// total sums what the group has committed of a topic.
+func (f *field) total(topic string) (n int64) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
+	defer cancel()
+	commits, err := kadm.NewClient(f.client).FetchOffsets(ctx, schemas.IngestGroup)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		f.t.Fatal(err)
+	}
+	for p := range int32(4) {
+		if c, ok := commits.Lookup(topic, p); ok {
+			n += max(c.At, 0)
+		}
+	}
+	return n
 }
 
 // log reads everything that stands in a topic.

@@ -162,7 +162,7 @@ func (o *orderTable) instant(f int, days bool) (ms int64, ok bool) {
 		return 0, true
 	}
 	ms, _, day, err := o.clock.Read(s)
-	if err == nil && day && !days {
+	if day && !days {
 		err = carriers.ErrNoTime
 	}
 	if err == nil {

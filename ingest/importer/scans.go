@@ -64,19 +64,21 @@ func (s *scanTable) read(r *Row) {
 		}
 	}
 	ms, offset, day, err := s.clock.Read(s.get(scanAt))
-	if err == nil && day {
+	if day {
 		err = carriers.ErrNoTime
 	}
-	if s.get(scanAt) == "" {
+	switch {
+	case s.get(scanNumber) == "":
+		problem(scanNumber, "empty", "name the parcel")
+		return
+	case s.get(scanAt) == "":
 		problem(scanAt, "empty", "say when it happened")
 		return
-	}
-	if err != nil {
+	case err != nil:
 		what, remedy := timeProblem(s.get(scanAt), err, s.clock)
 		problem(scanAt, what, remedy)
 		return
-	}
-	if s.get(scanCode) == "" && s.get(scanText) == "" {
+	case s.get(scanCode) == "" && s.get(scanText) == "":
 		problem(scanText, "empty, as is the code", "say what happened")
 		return
 	}

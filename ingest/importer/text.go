@@ -23,17 +23,22 @@ type meter struct {
 	lines int
 	tail  [utf8.UTFMax]byte // the begin of a character that the last read cut
 	cut   int
+	bad   error // found before: the reader above may have asked without listening
 }
 
 // Read implements io.Reader. It fails at the first byte that is not UTF-8.
 func (m *meter) Read(p []byte) (int, error) {
+	if m.bad != nil {
+		return 0, m.bad
+	}
 	if m.row > m.limit {
 		return 0, errRowTooLong
 	}
 	n, err := m.r.Read(p)
 	if bad := m.check(p[:n], err == io.EOF); bad >= 0 {
 		line := m.lines + 1 + bytes.Count(p[:bad], []byte("\n"))
-		return 0, Problem{m.file, line, "", fmt.Sprintf("not UTF-8 at byte %d", m.total+int64(bad)), encodingRemedy}
+		m.bad = Problem{m.file, line, "", fmt.Sprintf("not UTF-8 at byte %d", m.total+int64(bad)), encodingRemedy}
+		return 0, m.bad
 	}
 	m.lines += bytes.Count(p[:n], []byte("\n"))
 	m.total += int64(n)
