@@ -10,8 +10,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"scantrail/bench/world"
 )
 
 const (
@@ -69,15 +67,17 @@ func (d *demo) drive(ctx context.Context) error {
 		return err
 	}
 	defer producer.Close()
+	sender := &worldSender{world: d.world, producer: producer}
 	began, perStep := time.Now(), d.realTimePerStep()
 	for n, at := 1, d.from; at.Before(d.to); n++ {
 		if at = at.Add(worldStep); at.After(d.to) {
 			at = d.to
 		}
 		d.clock.set(at) // first: a record must not be received before it was sent
-		if err := d.send(ctx, producer, at); err != nil {
+		if err := sender.until(ctx, at); err != nil {
 			return err
 		}
+		d.sent = sender.acked.Load()
 		if err := d.pipeline.ticker.Tick(ctx); err != nil {
 			return err
 		}
@@ -99,30 +99,6 @@ func (d *demo) realTimePerStep() time.Duration {
 		return max(left, 5*time.Second) / time.Duration(steps)
 	}
 	return time.Minute / time.Duration(steps)
-}
-
-// send produces all records of the world up to a time and waits until Kafka has
-// them.
-func (d *demo) send(ctx context.Context, producer *kgo.Client, until time.Time) error {
-	var failed atomic.Pointer[error]
-	err := d.world.Emit(until, func(r world.Record) error {
-		d.sent++
-		producer.Produce(ctx, &kgo.Record{
-			Topic: r.Topic, Key: append([]byte(nil), r.Key...), Value: append([]byte(nil), r.Value...),
-		}, func(_ *kgo.Record, err error) {
-			if err != nil {
-				failed.CompareAndSwap(nil, &err)
-			}
-		})
-		return nil
-	})
-	if err == nil {
-		err = producer.Flush(ctx)
-	}
-	if p := failed.Load(); err == nil && p != nil {
-		err = *p
-	}
-	return err
 }
 
 // keepPace waits for the step's turn, and for a detector that is too far behind.

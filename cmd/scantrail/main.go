@@ -76,6 +76,7 @@ To see it at work on this machine, with nothing else installed:
 		newOrdersCommand(),
 		newScansCommand(),
 		newReplayCommand(),
+		newSimulateCommand(),
 		newClickHouseCommand(),
 		newHealthcheckCommand(),
 	)
