@@ -137,11 +137,13 @@ func (t *trail) missing(m requirement, to int64) (anchor, end int64, missing boo
 	if t.ended {
 		until = t.endedAt
 	}
+	return anchor, 0, t.passed(m) || deadline != 0 && until > deadline
+}
+
+// passed reports whether a later stage was reached.
+func (t *trail) passed(m requirement) bool {
 	largest := slices.Max(m.satisfiedBy)
-	for _, f := range t.facts {
-		if f.milestone.Progress() && f.milestone.Forward() && f.milestone > largest && f.milestone != schemas.InTransit {
-			return anchor, 0, true
-		}
-	}
-	return anchor, 0, deadline != 0 && until > deadline
+	return slices.ContainsFunc(t.facts, func(f fact) bool {
+		return f.milestone.Progress() && f.milestone.Forward() && f.milestone > largest && f.milestone != schemas.InTransit
+	})
 }
