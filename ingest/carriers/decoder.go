@@ -191,14 +191,14 @@ func (d *Decoder) shape() *shape {
 	if d.fits != nil {
 		return d.fits
 	}
+	if d.isRow() {
+		return &d.registry.row
+	}
 	for i := range d.carrier.shapes {
 		s := &d.carrier.shapes[i]
 		if s.format == d.tree.format && d.all(s.when, place{0, -1, 0}) {
 			return s
 		}
-	}
-	if d.isRow() {
-		return &d.registry.row
 	}
 	return nil
 }

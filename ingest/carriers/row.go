@@ -50,9 +50,11 @@ func rowShape(geo *geography) (shape, error) {
 	return c.shapes[0], nil
 }
 
-// isRow reports whether the record at hand is a row.
+// isRow reports whether the record at hand is a row: an object with one key.
 func (d *Decoder) isRow() bool {
-	return d.tree.format == "json" && len(d.tree.nodes) > 1 && d.all(d.registry.row.when, place{0, -1, 0})
+	t := &d.tree
+	return len(t.nodes) > 1 && t.nodes[0].kind == kindObject && t.nodes[1].next == t.nodes[0].next &&
+		t.format == "json" && string(t.key(1)) == RowKey
 }
 
 // Clock reads times as tables state them. It is not safe for concurrent use.

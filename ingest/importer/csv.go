@@ -57,12 +57,20 @@ func newTable(file string, r io.Reader, c *Config, fields []field) (*table, erro
 		return nil, Problem{file, 1, "", fmt.Sprintf("%d columns, at most %d are read", len(header), MaxColumns), "leave out those that are not needed"}
 	}
 	for _, h := range header {
-		t.header = append(t.header, strings.TrimSpace(h))
+		t.header = append(t.header, strings.TrimSpace(strings.Map(printable, h)))
 	}
 	if len(t.header) < 2 {
 		return nil, Problem{file, 1, "", "the header names one column only: " + shown(t.header[0]), "name the delimiter: --delimiter ';' or --delimiter tab"}
 	}
 	return t, t.assign(c)
+}
+
+// printable drops what a header could do to a terminal.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // sniffDelimiter returns the most frequent delimiter of the header, outside of
@@ -179,7 +187,7 @@ func (t *table) next(r *Row) error {
 		if err == nil && blank(cells) {
 			continue
 		}
-		if err == nil || errors.Is(err, csv.ErrFieldCount) {
+		if err == nil {
 			r.Line, _ = t.csv.FieldPos(0)
 			t.text.row = 0
 			if extra := len(cells) - len(t.header); extra > 0 && !blank(cells[len(t.header):]) {
