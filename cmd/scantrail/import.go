@@ -144,15 +144,16 @@ func wrapNames(names []string) string {
 	var b strings.Builder
 	width := len("Columns: ")
 	for i, n := range names {
-		if width+len(n)+2 > 80 {
-			b.WriteString("\n  ")
+		switch {
+		case i == 0:
+		case width+len(n)+2 > 80:
+			b.WriteString(",\n  ")
 			width = 2
+		default:
+			b.WriteString(", ")
 		}
 		b.WriteString(n)
 		width += len(n) + 2
-		if i < len(names)-1 {
-			b.WriteString(", ")
-		}
 	}
 	return b.String()
 }
