@@ -143,10 +143,15 @@ func appendNumbers(b []byte, numbers []string) []byte {
 	return b
 }
 
-// insertOrderFact adds f in order unless its id is there already.
+// insertOrderFact adds f in order unless its id is there already. As with scans, a
+// fact is history only while every copy of it is. It reports whether facts changed.
 func insertOrderFact(facts []orderFact, f *orderFact) ([]orderFact, bool) {
-	if slices.ContainsFunc(facts, func(g orderFact) bool { return g.id == f.id }) {
-		return facts, false
+	if i := slices.IndexFunc(facts, func(g orderFact) bool { return g.id == f.id }); i >= 0 {
+		fresh := facts[i].backfill && !f.backfill
+		if fresh {
+			facts[i].backfill = false
+		}
+		return facts, fresh
 	}
 	at := len(facts)
 	for at > 0 && compareOrderFacts(&facts[at-1], f) > 0 {

@@ -130,7 +130,7 @@ func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
 	m.openAt(e, f.at)
 	facts, changed := insertOrderFact(m.ordersOf(e), &f)
 	m.ofacts = facts
-	if !changed && !m.renumber(e, facts, &f) {
+	if !m.renumber(e, facts, &f) && !changed {
 		return
 	}
 	m.buf3 = appendOrderFacts(m.buf3[:0], facts)
