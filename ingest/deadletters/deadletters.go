@@ -239,7 +239,7 @@ func (f *finder) judge(d *schemas.DeadLetter, r *kgo.Record, x *refused, each fu
 	g := &f.groups[x.group]
 	x.group = -1 // a letter that was produced twice counts once
 	for _, h := range r.Headers {
-		if h.Key == "cut_from_bytes" {
+		if h.Key == schemas.CutHeader {
 			g.Cut++
 			return nil
 		}

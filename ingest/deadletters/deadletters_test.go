@@ -52,7 +52,7 @@ func TestFind(t *testing.T) {
 	letter(2, scan, same) // the same bytes again
 	cut := bad
 	cut.Offset = 3
-	letter(2, scan, cut, kgo.RecordHeader{Key: "cut_from_bytes", Value: []byte("20000000")})
+	letter(2, scan, cut, kgo.RecordHeader{Key: schemas.CutHeader, Value: []byte("20000000")})
 	named := bad
 	named.Offset, named.Topic, named.Carrier = 4, schemas.RawTopicPrefix+"hub", "usps"
 	letter(0, strings.Replace(scan, "17", "24", 1), named)
