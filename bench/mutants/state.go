@@ -8,9 +8,10 @@ func ofState() []mutant {
 func ofClock() []mutant {
 	return []mutant{
 		{"tick-without-limit", "one bad tick moves the clock as far as it likes", []edit{
-			{"detector/machine.go", "if !first {", "if !first && m.clock == 0 {"}}},
+			{"detector/machine.go", "m.clock = schemas.TickClock(m.clock, t.At)", "m.clock = max(m.clock, schemas.TickClock(0, t.At))"}}},
 		{"tick-backwards", "a tick may move the clock back", []edit{
-			{"detector/machine.go", "if at > m.clock && at >= 1000", "if at >= 1000"}}},
+			{"detector/machine.go", "m.clock = schemas.TickClock(m.clock, t.At)",
+				"if at := schemas.TickClock(0, t.At); first || at == 0 || at > m.clock {\n\t\tm.clock = schemas.TickClock(m.clock, t.At)\n\t} else {\n\t\tm.clock = at\n\t}"}}},
 		{"forwarded-backwards", "a late tick moves back what is known to be forwarded", []edit{
 			{"detector/machine.go", "max(m.forwarded, seconds(f))", "seconds(f)"},
 			{"detector/machine.go", "max(m.slow, min(m.now(), m.forwarded))", "min(m.now(), m.forwarded)"}}},
