@@ -50,8 +50,11 @@ type verdict struct {
 
 	required, due, observed uint8
 	silent                  uint32 // seconds beyond the limit, over closed gaps
+	silentCustoms           uint32 // of these: gaps that began with customs
 	gaps48, gaps72          uint8
 	exceptions              uint8
+	exception               schemas.Milestone // the first of them
+	exceptionAt             uint32
 	progress                uint16 // progress facts, ignored ones included
 	times                   [numTimes]uint32
 	reached                 uint8 // stages of parcel.status
@@ -85,10 +88,11 @@ func (a *anchor) latest(f *fact) {
 type walk struct {
 	since       uint32 // latest update since the trail began, or began again: a gap may begin there
 	sinceStage  schemas.Milestone
-	update      anchor // latest update
-	moved       anchor // latest progress
-	began       anchor // earliest progress
-	accepted    int    // earliest accepted
+	sinceFact   schemas.Milestone // of the update itself
+	update      anchor            // latest update
+	moved       anchor            // latest progress
+	began       anchor            // earliest progress
+	accepted    int               // earliest accepted
 	returning   bool
 	satisfied   uint8
 	excused     uint8
@@ -188,7 +192,7 @@ func (v *verdict) step(f *fact, i int, silentAfter bool, l *life, r *rules) {
 		}
 		if updates {
 			v.update.latest(f)
-			v.since = f.sec
+			v.since, v.sinceFact = f.sec, m
 		}
 	}
 	v.note(f, k)
@@ -255,6 +259,9 @@ func (v *verdict) gap(t uint32, r *rules) {
 		return
 	}
 	v.silent = saturate(v.silent, length-limits.open)
+	if v.sinceFact.WithCustoms() {
+		v.silentCustoms = saturate(v.silentCustoms, length-limits.open)
+	}
 	v.want(gapFamily, schemas.AlertResolved, v.count(length, limits), v.update, t)
 }
 

@@ -109,7 +109,7 @@ func (m *Machine) archiveRow(l *leaver) schemas.ArchiveRow {
 	e := l.entity
 	e.policy, e.flags = 0, e.flags&^(entityDirty|entityEnded)
 	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version(), Kind: "parcel", EvictedAt: millis(l.at),
-		State: m.appendEntity([]byte{snapshotVersion}, &e)}
+		State: m.appendEntity([]byte{entityVersion}, &e)}
 	if l.is(entityOrder) {
 		o := summarize(m.ordersOf(&l.entity))
 		row.Kind, row.Name = "order", schemas.OrderKey(m.texts.list[o.shop], string(o.orderID))
@@ -309,7 +309,7 @@ func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 	var s entity
 	version := r.u8()
 	blob, err := m.readEntity(&r, &s)
-	if version != snapshotVersion || err != nil || r.bad || s.id != id {
+	if version != entityVersion || err != nil || r.bad || s.id != id {
 		out.Gaps = append(out.Gaps, DataGap{Version: m.version, ParcelID: id, Reason: "state in the archive is damaged", At: millis(m.now())})
 		return
 	}

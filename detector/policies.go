@@ -22,7 +22,7 @@ func (m *Machine) applyControl(c *schemas.Control, out *Output) error {
 		return fmt.Errorf("detector: partition %d: control record %d asks for version %d of the detector, this program has %d: run a newer scantrail",
 			m.partition, c.Number, c.Detector, schemas.DetectorVersion)
 	}
-	set, err := newRuleSet(c.Policy)
+	set, err := newRuleSet(c.Number, c.Policy)
 	if err != nil {
 		return fmt.Errorf("detector: partition %d: control record %d: %w", m.partition, c.Number, err)
 	}
@@ -118,6 +118,7 @@ func (m *Machine) writePolicies(c *chunker) {
 			i := slices.Index(m.policies[:], r)
 			b = append(b, uint8(max(i, 0)))
 		}
+		b = binary.LittleEndian.AppendUint32(b, set.number)
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(set.text)))
 		c.buf = append(b, set.text...)
 		c.end()
@@ -127,11 +128,12 @@ func (m *Machine) writePolicies(c *chunker) {
 func (m *Machine) readPolicies(r *reader) error {
 	inForce, n := r.u8() != 0, int(r.u8())
 	slots := slices.Clone(r.long(n))
+	number := r.u32()
 	text := string(r.long(int(r.u32())))
 	if r.bad {
 		return nil
 	}
-	set, err := newRuleSet(text)
+	set, err := newRuleSet(number, text)
 	if err != nil {
 		return err
 	}

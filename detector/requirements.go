@@ -28,6 +28,9 @@ func (v *verdict) note(f *fact, k *facet) {
 	}
 	v.excused |= k.excuses
 	if k.kind&isExceptional != 0 && v.exceptions < math.MaxUint8 {
+		if v.exceptions == 0 {
+			v.exception, v.exceptionAt = f.milestone, f.sec
+		}
 		v.exceptions++
 	}
 }

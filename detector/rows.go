@@ -157,7 +157,7 @@ func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
 		Facts: uint16(len(l.facts)), ProgressFacts: v.progress,
 		Required: v.required, Due: v.due, Observed: v.observed,
 		SilentSecs: v.silent, Gaps48h: v.gaps48, Gaps72h: v.gaps72, Exceptions: v.exceptions,
-		Policy: r.policy.Name, UpdatedAt: millis(e.updated),
+		Policy: r.policy.Name, PolicyNumber: r.set.number, UpdatedAt: millis(e.updated),
 	}
 	if e.is(entityQuarantined) {
 		row.Facts = MaxFacts + 1
@@ -179,6 +179,7 @@ func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
 		*t = millis(v.times[i])
 	}
 	m.orderPart(l.main, row)
+	v.scorePart(l, r, e.updated, row)
 }
 
 // orderPart fills in what the parcel's order says.
@@ -224,5 +225,10 @@ func (m *Machine) orderRow(e *entity) schemas.OrderRow {
 	if e.is(entityQuarantined) {
 		row.Facts = MaxFacts + 1
 	}
+	r := noRules
+	if e.policy != 0 {
+		r = m.policies[e.policy]
+	}
+	m.verdict.orderScores(facts, m.texts.list, r, &row)
 	return row
 }

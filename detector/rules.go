@@ -37,7 +37,8 @@ type rules struct {
 	number       schemas.NumberRule
 	reusedWithin uint32
 	beforeOrder  uint32
-	reverse      bool // status_mismatch also where the trail is ahead
+	reverse      bool   // status_mismatch also where the trail is ahead
+	maturity     uint32 // of scores; 0: none
 	late         [numDeadlineRules]lateRule
 	promises     []promise
 	calendar     calendar
@@ -163,7 +164,7 @@ func newFacets() (t [256]facet) {
 
 // noRules demands nothing.
 var noRules = &rules{
-	policy: &schemas.Policy{}, gapLimits: never, leastOpen: math.MaxUint32, clock: factProgress, facets: newFacets(),
+	policy: &schemas.Policy{}, set: &ruleSet{}, calendar: calendar{zone: time.UTC}, gapLimits: never, leastOpen: math.MaxUint32, clock: factProgress, facets: newFacets(),
 }
 
 var never = gapLimits{math.MaxUint32, math.MaxUint32, math.MaxUint32}
@@ -183,7 +184,7 @@ func compile(p *schemas.Policy) (*rules, error) {
 		stalled:    wholeSeconds(p.StageStalled.After),
 		uploadLate: wholeSeconds(p.FirstScanUploadLate), virtual: p.VirtualWarehouse,
 		sellerLabels: p.LabelNotPlatform, number: p.NumberInvalid, reverse: p.StatusMismatch.Reverse,
-		reusedWithin: wholeSeconds(p.NumberInvalid.ReusedWithin), beforeOrder: wholeSeconds(p.NumberInvalid.BeforeOrder),
+		maturity: wholeSeconds(p.Score.Maturity), reusedWithin: wholeSeconds(p.NumberInvalid.ReusedWithin), beforeOrder: wholeSeconds(p.NumberInvalid.BeforeOrder),
 	}
 	for _, m := range schemas.Milestones() {
 		if g := m.Stage(); g != schemas.StageAnnounced {

@@ -9,6 +9,7 @@ import (
 
 // ruleSet is a policy document in the form in which the machine reads it.
 type ruleSet struct {
+	number  uint32 // of the control record
 	text    string
 	list    []*rules
 	selects []selector // of each of the list
@@ -20,13 +21,13 @@ type ruleSet struct {
 	keys map[string]uint32 // when the key of a carrier's feed ends
 }
 
-// newRuleSet compiles a policy document.
-func newRuleSet(text string) (*ruleSet, error) {
+// newRuleSet compiles the policy document of a control record.
+func newRuleSet(number uint32, text string) (*ruleSet, error) {
 	doc, err := schemas.ParsePolicies([]byte(text))
 	if err != nil {
 		return nil, err
 	}
-	s := &ruleSet{text: text, holidaysOfShop: map[string][]holiday{}}
+	s := &ruleSet{number: number, text: text, holidaysOfShop: map[string][]holiday{}}
 	for i := range doc.List {
 		p := &doc.List[i]
 		r, err := compile(p)

@@ -28,6 +28,13 @@ func (s *scenario) hide(w []string) error {
 	return nil
 }
 
+func (s *scenario) show(w []string) error {
+	for _, what := range w {
+		delete(s.hidden, what)
+	}
+	return nil
+}
+
 // policy writes a control record. That a partition stops at it is printed.
 func (s *scenario) policy(w []string) error {
 	text := plainPolicy

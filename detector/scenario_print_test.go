@@ -3,6 +3,7 @@ package detector
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,6 +156,10 @@ func (s *scenario) named(a *schemas.Alert, number string) string {
 	return "no number known"
 }
 
+// scoreFields are the fields of rows that nothing but scores needs.
+var scoreFields = []string{"FirstException", "FirstExceptionAt", "SilentCustomsSecs", "SilentFrom", "PromisedAt", "DeliverBy",
+	"PickupBy", "CollectBy", "MaturesAt", "ScoredDue", "ScoredGaps72h", "CohortDay", "PolicyNumber", "ConfirmBy"}
+
 // row prints the fields that are set.
 func (s *scenario) row(kind string, v reflect.Value) {
 	if len(s.machines) > 1 {
@@ -166,13 +171,18 @@ func (s *scenario) row(kind string, v reflect.Value) {
 		if f.IsZero() || name == "ParcelID" || name == "EntityID" || name == "Version" && s.hidden["version"] || name == "Policy" && f.String() == "default" {
 			continue
 		}
+		if s.hidden["scores"] && slices.Contains(scoreFields, name) {
+			continue
+		}
 		val := fmt.Sprint(f.Interface())
 		switch {
-		case strings.HasSuffix(name, "At"):
+		case strings.HasSuffix(name, "At"), strings.HasSuffix(name, "By"), name == "SilentFrom":
 			val = sinceBase(f.Int())
+		case name == "CohortDay":
+			val = time.Unix(int64(f.Uint())*daySeconds, 0).UTC().Format(time.DateOnly)
 		case name == "Version":
 			val = fmt.Sprintf("%d.%d.%d", f.Uint()>>52, f.Uint()>>8&(1<<44-1), f.Uint()&255)
-		case name == "Required" || name == "Due" || name == "Observed":
+		case name == "Required" || name == "Due" || name == "ScoredDue" || name == "Observed":
 			val = fmt.Sprintf("%03b", f.Uint())
 		}
 		fmt.Fprintf(&s.buf, " %s=%s", name, val)

@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "rewrite the expected outputs of testdat
 //
 //	partitions N                    first of all: as many partitions, 1 without it
 //	hide WHAT ...                   do not print status, forward, ask, version (of rows)
+//	show scores                     print what rows hold for scores alone
 //	policy [WHAT] [OPTION ...]      control record in every partition
 //	tick [T] [OPTION ...]           one tick in every partition, without T of the present clock
 //	run T [OPTION ...]              ticks every 10 minutes up to T
@@ -130,7 +131,7 @@ type scenario struct {
 
 func runScenario(t *testing.T, a *txtar.Archive) []byte {
 	s := &scenario{t: t, m: NewMachine(3, 1), archive: map[schemas.ID][]schemas.ArchiveRow{}, asked: map[Ask]bool{},
-		hidden: map[string]bool{}, sections: map[string]string{}}
+		hidden: map[string]bool{"scores": true}, sections: map[string]string{}}
 	s.machines = []*Machine{s.m}
 	for _, f := range a.Files {
 		s.sections[f.Name] = string(f.Data)
@@ -156,6 +157,7 @@ func (s *scenario) commands() map[string]command {
 	return map[string]command{
 		"partitions": {1, (*scenario).partitions},
 		"hide":       {1, (*scenario).hide},
+		"show":       {1, (*scenario).show},
 		"policy":     {0, (*scenario).policy},
 		"tick":       {0, (*scenario).tick},
 		"run":        {1, (*scenario).run},

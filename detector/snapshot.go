@@ -13,7 +13,10 @@ import (
 // those that leave, the open questions, the filters of what is gone, the feeds,
 // and the end with the counts of them.
 // Timers are not in it: they follow from the entities' deadlines.
-const snapshotVersion = 3
+const snapshotVersion = 4
+
+// entityVersion is the version of an entity's form in the archive.
+const entityVersion = 3
 
 const (
 	chunkHead = 5

@@ -150,8 +150,23 @@ type ParcelRow struct {
 	Gaps48h       uint8  // gaps of at least 48 h, the trailing one included
 	Gaps72h       uint8
 	Exceptions    uint8 // number of exception events (12, 41, 43, 71, 73, 91, 100-108, 120-129)
-	Policy        string
-	UpdatedAt     int64 // log clock at Version
+
+	FirstException    Milestone // earliest of them; unmapped without one
+	FirstExceptionAt  int64
+	SilentCustomsSecs uint32 // of SilentSecs: gaps that began while the parcel was with customs
+	SilentFrom        int64  // while open: when the present silence passes the limit of a gap
+	PromisedAt        int64  // PromiseAt, else the promise of the policy
+	DeliverBy         int64  // last moment of a delivery in time, by delivered_late
+	PickupBy          int64  // last moment of a first physical scan in time, by pickup_late
+	CollectBy         int64  // the same, by carrier_pickup_late
+	MaturesAt         int64  // when it counts in scores at the latest
+	ScoredDue         uint8  // Due, without what became overdue after MaturesAt
+	ScoredGaps72h     uint8  // Gaps72h, without an open one that passed the limit after MaturesAt
+	CohortDay         uint16 // day of its order, else of its earliest scan, in the zone of the policy: days since 1970-01-01
+
+	Policy       string
+	PolicyNumber uint32 // of the control record that brought the policy; 0 before the first
+	UpdatedAt    int64  // log clock at Version
 }
 
 // OrderRow is the current row of one order in table orders. Times as above.
@@ -178,5 +193,11 @@ type OrderRow struct {
 	CancelAnsweredAt  int64
 	CancelledAt       int64
 	Facts             uint16
+	ConfirmBy         int64 // last moment of a confirmation in time, by confirm_late
+	PromisedAt        int64 // this and what follows: as in ParcelRow
+	DeliverBy         int64
+	CohortDay         uint16
+	Policy            string
+	PolicyNumber      uint32
 	UpdatedAt         int64
 }

@@ -133,6 +133,16 @@ func (m Milestone) Physical() bool { return m.Known() && milestones[m].physical 
 // code.
 func (m Milestone) Progress() bool { return m.Known() && milestones[m].progress }
 
+// WithCustoms reports whether after m the parcel is with customs: they have begun
+// and have not cleared it yet.
+func (m Milestone) WithCustoms() bool {
+	switch m {
+	case ExportCustomsStarted, ExportCustomsHeld, ExportRejected, ImportCustomsStarted, ImportCustomsHeld, ImportRejected:
+		return true
+	}
+	return false
+}
+
 // Terminal reports whether m ends the trail (delivered, returned, cancelled,
 // destroyed, lost, tracking ended).
 func (m Milestone) Terminal() bool { return m.Known() && milestones[m].terminal }

@@ -221,8 +221,8 @@ type RequiredMilestone struct {
 	After time.Duration `yaml:"after"`
 }
 
-// ScoreRule holds the weights of completeness and LTS (each sums to 100) and
-// the scores under which a shop loses visibility.
+// ScoreRule holds the weights of completeness and LTS (each sums to 100), when a
+// parcel counts, and the scores under which a shop loses visibility.
 type ScoreRule struct {
 	MilestonesWeight     int `yaml:"milestones_weight"`
 	SilenceWeight        int `yaml:"silence_weight"`
@@ -232,4 +232,10 @@ type ScoreRule struct {
 	ExceptionFreeWeight  int `yaml:"exception_free_weight"`
 	CompletenessRequired int `yaml:"completeness_required"`
 	LTSRequired          int `yaml:"lts_required"`
+
+	ExposureLost       int           `yaml:"exposure_lost"`        // per cent of search exposure, below LTSRequired
+	ShipKPIRequired    int           `yaml:"ship_kpi_required"`    // per cent of parcels picked up in time
+	ConfirmLateAllowed int           `yaml:"confirm_late_allowed"` // per cent of orders
+	Smoothing          int           `yaml:"smoothing"`            // weight of the market's mean, in parcels; 0: none
+	Maturity           time.Duration `yaml:"maturity"`             // from the earliest scan, where nothing was promised; 0: off
 }

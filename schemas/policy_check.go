@@ -16,6 +16,7 @@ const (
 	maxPolicyDuration = 365 * 24 * time.Hour
 	maxUploadLate     = 180 * 24 * time.Hour
 	maxWorkingDays    = 250
+	maxSmoothing      = 1_000_000 // beyond it a shop's own parcels count for nothing
 )
 
 var (
@@ -286,11 +287,16 @@ func (c *policyCheck) score(s *ScoreRule) {
 		{"milestones_weight", s.MilestonesWeight}, {"silence_weight", s.SilenceWeight}, {"on_time_weight", s.OnTimeWeight},
 		{"completeness_weight", s.CompletenessWeight}, {"pickup_weight", s.PickupWeight}, {"exception_free_weight", s.ExceptionFreeWeight},
 		{"completeness_required", s.CompletenessRequired}, {"lts_required", s.LTSRequired},
+		{"exposure_lost", s.ExposureLost}, {"ship_kpi_required", s.ShipKPIRequired}, {"confirm_late_allowed", s.ConfirmLateAllowed},
 	} {
 		if n.value < 0 || n.value > 100 {
 			c.bad("score."+n.field, "0 to 100", "is %d", n.value)
 		}
 	}
+	if s.Smoothing < 0 || s.Smoothing > maxSmoothing {
+		c.bad("score.smoothing", fmt.Sprintf("0 to %d parcels", maxSmoothing), "is %d", s.Smoothing)
+	}
+	c.span("score.maturity", s.Maturity, maxPolicyDuration)
 	if sum := s.MilestonesWeight + s.SilenceWeight; sum != 100 {
 		c.bad("score", "100", "has milestones_weight + silence_weight = %d", sum)
 	}

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/binary"
+	"time"
 	"unsafe"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -106,6 +107,17 @@ func (c *secs) values() any {
 	return all
 }
 
+// days is a column of Date, in days since 1970-01-01, as ClickHouse counts.
+type days struct{ u16s }
+
+func (c *days) values() any {
+	all := make([]time.Time, len(c.v))
+	for i, v := range c.v {
+		all[i] = time.Unix(int64(v)*86400, 0).UTC()
+	}
+	return all
+}
+
 // strs is a column of String, kept as it goes over the wire: each value after
 // its length. It copies what is added.
 type strs struct {
@@ -168,6 +180,36 @@ func (c *arrays) reset() {
 	c.elem.reset()
 }
 
+// numbers is a column of Array(UInt32).
+type numbers struct {
+	ends u64s // as in arrays
+	elem u32s
+}
+
+func (c *numbers) add(a []uint32) {
+	c.elem.v = append(c.elem.v, a...)
+	c.ends.add(uint64(len(c.elem.v)))
+}
+
+func (c *numbers) encode(b *proto.Buffer) {
+	c.ends.encode(b)
+	c.elem.encode(b)
+}
+
+func (c *numbers) values() any {
+	all, start := make([][]uint32, len(c.ends.v)), uint64(0)
+	for i, end := range c.ends.v {
+		all[i], start = c.elem.v[start:end], end
+	}
+	return all
+}
+
+func (c *numbers) len() int { return c.ends.len() }
+func (c *numbers) reset() {
+	c.ends.reset()
+	c.elem.reset()
+}
+
 func bit(v bool) uint8 {
 	if v {
 		return 1
@@ -188,6 +230,8 @@ func idCol(name string, c *ids) spec         { return spec{name, "UUID", c} }
 func timeCol(name string, c *times) spec     { return spec{name, timeType, c} }
 func nullCol(name string, c *nullTimes) spec { return spec{name, "Nullable(" + timeType + ")", c} }
 func secCol(name string, c *secs) spec       { return spec{name, "DateTime('UTC')", c} }
+func dayCol(name string, c *days) spec       { return spec{name, "Date", c} }
+func numsCol(name string, c *numbers) spec   { return spec{name, "Array(UInt32)", c} }
 func boolCol(name string, c *bools) spec     { return spec{name, "Bool", c} }
 func u8Col(name string, c *u8s) spec         { return spec{name, "UInt8", c} }
 func u16Col(name string, c *u16s) spec       { return spec{name, "UInt16", c} }

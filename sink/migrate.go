@@ -106,6 +106,7 @@ func (o MigrateOptions) render(name, text string) ([]string, error) {
 				{"completeness_shop", "shop_id", "shop"},
 				{"completeness_carrier", "carrier", "last carrier"},
 				{"completeness_lane", "origin, destination", "lane"},
+				{"completeness_day", "shop_id, day", "shop, day"},
 			}
 		},
 	}).Parse(text)

@@ -22,6 +22,7 @@ type pending struct {
 	voids       *voidBlock
 	orders      *orderFactBlock
 	policies    *policyBlock
+	scores      *policyScoreBlock
 	feeds       *feedBlock
 	aliases     *aliasBlock
 	ranges      *rangeBlock
@@ -49,7 +50,7 @@ type pending struct {
 
 func newPending(m *metrics) *pending {
 	return &pending{
-		metrics: m, voids: newVoidBlock(), orders: newOrderFactBlock(), policies: newPolicyBlock(), feeds: newFeedBlock(),
+		metrics: m, voids: newVoidBlock(), orders: newOrderFactBlock(), policies: newPolicyBlock(), scores: newPolicyScoreBlock(), feeds: newFeedBlock(),
 		aliases: newAliasBlock(), ranges: newRangeBlock(), dead: newDeadBlock(),
 		alerts: newAlertBlock("alerts"), transitions: newAlertBlock("alert_transitions"),
 		gaps: newGapBlock(), blocks: newLedgerBlock(),
@@ -125,6 +126,7 @@ func (p *pending) addEvent(partition int32, r *kgo.Record) counter {
 		return ranges
 	case schemas.KindControl:
 		p.policies.add(partition, r.Offset, &rec.Control)
+		p.scores.add(&rec.Control)
 		return controls
 	case schemas.KindVoid:
 		p.voids.add(partition, r.Offset, &rec.Void)
@@ -222,7 +224,7 @@ func (p *pending) write(ctx context.Context, conn driver.Conn) error {
 		p.months.done()
 	}
 	for _, b := range []*block{
-		&p.voids.block, &p.orders.block, &p.policies.block, &p.feeds.block, &p.aliases.block, &p.ranges.block,
+		&p.voids.block, &p.orders.block, &p.policies.block, &p.scores.block, &p.feeds.block, &p.aliases.block, &p.ranges.block,
 		&p.dead.block, &p.transitions.block, &p.alerts.block, &p.gaps.block, &p.blocks.block,
 	} {
 		if err := p.insert(ctx, conn, b); err != nil {

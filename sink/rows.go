@@ -121,6 +121,19 @@ type parcelBlock struct {
 	required, due, observed, gaps48, gaps72, ex u8s
 	silent                                      u32s
 	policy                                      strs
+	scoreColumns
+	firstException                 strs
+	firstExceptionAt, silentFrom   nullTimes
+	silentCustoms                  u32s
+	pickupBy, collectBy, maturesAt nullTimes
+	scoredDue, scoredGaps72        u8s
+}
+
+// scoreColumns is what rows of parcels and of orders hold alike for scores.
+type scoreColumns struct {
+	promised, deliverBy nullTimes
+	cohortDay           days
+	policyNumber        u32s
 }
 
 func newParcelBlock() *parcelBlock {
@@ -143,7 +156,13 @@ func newParcelBlock() *parcelBlock {
 		u16Col("facts", &b.facts), u16Col("progress_facts", &b.progress),
 		u8Col("required", &b.required), u8Col("due", &b.due), u8Col("observed", &b.observed),
 		u32Col("silent_secs", &b.silent), u8Col("gaps_48h", &b.gaps48), u8Col("gaps_72h", &b.gaps72),
-		u8Col("exceptions", &b.ex), strCol("policy", &b.policy), timeCol("updated_at", &b.updated))
+		u8Col("exceptions", &b.ex), strCol("policy", &b.policy), timeCol("updated_at", &b.updated),
+		strCol("first_exception", &b.firstException), nullCol("first_exception_at", &b.firstExceptionAt),
+		u32Col("silent_customs_secs", &b.silentCustoms), nullCol("silent_from", &b.silentFrom),
+		nullCol("promised_at", &b.promised), nullCol("deliver_by", &b.deliverBy), nullCol("pickup_by", &b.pickupBy),
+		nullCol("collect_by", &b.collectBy), nullCol("matures_at", &b.maturesAt),
+		u8Col("scored_due", &b.scoredDue), u8Col("scored_gaps_72h", &b.scoredGaps72),
+		dayCol("cohort_day", &b.cohortDay), u32Col("policy_number", &b.policyNumber))
 	return b
 }
 
@@ -186,6 +205,23 @@ func (b *parcelBlock) add(r *schemas.ParcelRow) {
 	b.policy.add(r.Policy)
 	b.updated.add(r.UpdatedAt)
 	b.addTimes(r)
+	b.addScores(r)
+}
+
+func (b *parcelBlock) addScores(r *schemas.ParcelRow) {
+	b.firstException.add(milestoneName(r.FirstException))
+	b.firstExceptionAt.add(r.FirstExceptionAt)
+	b.silentCustoms.add(r.SilentCustomsSecs)
+	b.silentFrom.add(r.SilentFrom)
+	b.promised.add(r.PromisedAt)
+	b.deliverBy.add(r.DeliverBy)
+	b.pickupBy.add(r.PickupBy)
+	b.collectBy.add(r.CollectBy)
+	b.maturesAt.add(r.MaturesAt)
+	b.scoredDue.add(r.ScoredDue)
+	b.scoredGaps72.add(r.ScoredGaps72h)
+	b.cohortDay.add(r.CohortDay)
+	b.policyNumber.add(r.PolicyNumber)
 }
 
 func (b *parcelBlock) addTimes(r *schemas.ParcelRow) {
@@ -218,6 +254,9 @@ type orderBlock struct {
 	label, promise, requested, answered, cancel   nullTimes
 	facts                                         u16s
 	updated                                       times
+	confirmBy                                     nullTimes
+	policy                                        strs
+	scoreColumns
 }
 
 func newOrderBlock() *orderBlock {
@@ -231,7 +270,9 @@ func newOrderBlock() *orderBlock {
 		nullCol("marked_shipped_at", &b.shipped), nullCol("marked_delivered_at", &b.delivered),
 		nullCol("label_at", &b.label), nullCol("promise_at", &b.promise),
 		nullCol("cancel_requested_at", &b.requested), nullCol("cancel_answered_at", &b.answered),
-		nullCol("cancelled_at", &b.cancel), u16Col("facts", &b.facts), timeCol("updated_at", &b.updated))
+		nullCol("cancelled_at", &b.cancel), u16Col("facts", &b.facts), timeCol("updated_at", &b.updated),
+		nullCol("confirm_by", &b.confirmBy), nullCol("promised_at", &b.promised), nullCol("deliver_by", &b.deliverBy),
+		dayCol("cohort_day", &b.cohortDay), strCol("policy", &b.policy), u32Col("policy_number", &b.policyNumber))
 	return b
 }
 
@@ -259,4 +300,10 @@ func (b *orderBlock) add(r *schemas.OrderRow) {
 	b.cancel.add(r.CancelledAt)
 	b.facts.add(r.Facts)
 	b.updated.add(r.UpdatedAt)
+	b.confirmBy.add(r.ConfirmBy)
+	b.promised.add(r.PromisedAt)
+	b.deliverBy.add(r.DeliverBy)
+	b.cohortDay.add(r.CohortDay)
+	b.policy.add(r.Policy)
+	b.policyNumber.add(r.PolicyNumber)
 }

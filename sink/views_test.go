@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"testing"
 
@@ -68,8 +69,36 @@ func scoreParcels(t *testing.T) []schemas.ParcelRow {
 		if r.FirstProgressAt = r.AcceptedAt; r.FirstProgressAt == 0 {
 			r.FirstProgressAt = r.OpenedAt
 		}
+		judgeByDefault(r)
 	}
 	return rows
+}
+
+// judgeByDefault fills in what the detector finds of the row under the default
+// policy: 24 h after the promise, 72 h after the confirmation, 30 days.
+func judgeByDefault(r *schemas.ParcelRow) {
+	const hour = 3600_000
+	r.PolicyNumber, r.FirstPhysicalAt, r.ScoredDue, r.ScoredGaps72h = 1, r.AcceptedAt, r.Due, r.Gaps72h
+	r.CohortDay, r.MaturesAt = uint16(cmp.Or(r.OrderedAt, r.OpenedAt)/(24*hour)), r.OpenedAt+30*24*hour
+	if r.PromiseAt != 0 {
+		r.PromisedAt, r.DeliverBy, r.MaturesAt = r.PromiseAt, r.PromiseAt+24*hour, r.PromiseAt+24*hour
+	}
+	if r.ConfirmedAt != 0 {
+		r.PickupBy = r.ConfirmedAt + 72*hour
+	}
+	if r.EndedAt == 0 && r.LastProgressAt != 0 {
+		r.SilentFrom = r.LastProgressAt + 48*hour
+	}
+}
+
+// usePolicies makes a policy document known as a control record of this number.
+func usePolicies(t *testing.T, conn driver.Conn, number uint32, document string) {
+	t.Helper()
+	b := newPolicyScoreBlock()
+	b.add(&schemas.Control{Number: number, Policy: document})
+	if err := b.insert(context.Background(), conn, &proto.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestScoreViews(t *testing.T) {
@@ -77,6 +106,7 @@ func TestScoreViews(t *testing.T) {
 	if err := NewRows(conn).InsertParcels(t.Context(), scoreParcels(t)); err != nil {
 		t.Fatal(err)
 	}
+	usePolicies(t, conn, 1, schemas.DefaultPolicy())
 	setClock(t, conn, 0, ms(t, "10-20 00:00"))
 	setClock(t, conn, 1, ms(t, "10-20 09:00")) // the slowest partition's clock counts
 	for query, want := range map[string]string{
@@ -84,7 +114,7 @@ func TestScoreViews(t *testing.T) {
 
 		`SELECT toString(groupArray((tracking_number, mature, counted, due_milestones, observed_milestones, life_secs, round(completeness, 4))))
 			FROM (SELECT * FROM completeness_parcel ORDER BY tracking_number)`: "[('LX000000001CN',1,1,3,3,432000,100),('LX000000002CN',1,1,3,2,435600,72.0661)," +
-			"('LX000000003CN',0,0,0,0,1036800,100),('LX000000004CN',1,0,0,0,0,100),('LX000000005CN',0,0,0,0,871200,100)," +
+			"('LX000000003CN',0,0,0,0,1036800,100),('LX000000004CN',1,0,0,0,345600,80),('LX000000005CN',0,0,0,0,871200,100)," +
 			"('LX000000006CN',1,1,2,2,561540,100),('LX000000007CN',1,1,0,0,86400,100)]",
 
 		// 100 + 72.0661 + 100 over 3
@@ -113,6 +143,7 @@ func TestScoreViewsWithoutClock(t *testing.T) {
 	if err := NewRows(conn).InsertParcels(t.Context(), scoreParcels(t)); err != nil {
 		t.Fatal(err)
 	}
+	usePolicies(t, conn, 1, schemas.DefaultPolicy())
 	got := one[string](t, conn, "SELECT toString(groupArray((shop_id, counted_parcels))) FROM (SELECT * FROM lts_weekly ORDER BY shop_id)")
 	if want := "[('A',2),('B',1)]"; got != want {
 		t.Errorf("counted are %s, want those that ended: %s", got, want)

@@ -32,6 +32,11 @@ func timeColumn[T any](name string, of func(*T) int64) rowColumn[T] {
 	return rowColumn[T]{name, "toString(ifNull(toUnixTimestamp64Milli(" + name + "), 0))", func(t *T) string { return strconv.FormatInt(of(t), 10) }}
 }
 
+// dayColumn is a column of days since 1970-01-01.
+func dayColumn[T any](name string, of func(*T) uint16) rowColumn[T] {
+	return rowColumn[T]{name, "toString(toUInt16(" + name + "))", func(t *T) string { return strconv.Itoa(int(of(t))) }}
+}
+
 func listColumn[T any](name string, of func(*T) []string) rowColumn[T] {
 	return rowColumn[T]{name, "arrayStringConcat(" + name + ", '\\x02')", func(t *T) string { return strings.Join(of(t), "\x02") }}
 }
@@ -141,7 +146,20 @@ func parcelColumns() []rowColumn[schemas.ParcelRow] {
 		numberColumn("gaps_48h", func(p *row) uint8 { return p.Gaps48h }),
 		numberColumn("gaps_72h", func(p *row) uint8 { return p.Gaps72h }),
 		numberColumn("exceptions", func(p *row) uint8 { return p.Exceptions }),
+		stringColumn("first_exception", func(p *row) string { return nameOf(p.FirstException) }),
+		timeColumn("first_exception_at", func(p *row) int64 { return p.FirstExceptionAt }),
+		numberColumn("silent_customs_secs", func(p *row) uint32 { return p.SilentCustomsSecs }),
+		timeColumn("silent_from", func(p *row) int64 { return p.SilentFrom }),
+		timeColumn("promised_at", func(p *row) int64 { return p.PromisedAt }),
+		timeColumn("deliver_by", func(p *row) int64 { return p.DeliverBy }),
+		timeColumn("pickup_by", func(p *row) int64 { return p.PickupBy }),
+		timeColumn("collect_by", func(p *row) int64 { return p.CollectBy }),
+		timeColumn("matures_at", func(p *row) int64 { return p.MaturesAt }),
+		numberColumn("scored_due", func(p *row) uint8 { return p.ScoredDue }),
+		numberColumn("scored_gaps_72h", func(p *row) uint8 { return p.ScoredGaps72h }),
+		dayColumn("cohort_day", func(p *row) uint16 { return p.CohortDay }),
 		stringColumn("policy", func(p *row) string { return p.Policy }),
+		numberColumn("policy_number", func(p *row) uint32 { return p.PolicyNumber }),
 		timeColumn("updated_at", func(p *row) int64 { return p.UpdatedAt }),
 	}
 }
@@ -167,6 +185,12 @@ func orderColumns() []rowColumn[schemas.OrderRow] {
 		timeColumn("cancel_answered_at", func(o *row) int64 { return o.CancelAnsweredAt }),
 		timeColumn("cancelled_at", func(o *row) int64 { return o.CancelledAt }),
 		numberColumn("facts", func(o *row) uint16 { return o.Facts }),
+		timeColumn("confirm_by", func(o *row) int64 { return o.ConfirmBy }),
+		timeColumn("promised_at", func(o *row) int64 { return o.PromisedAt }),
+		timeColumn("deliver_by", func(o *row) int64 { return o.DeliverBy }),
+		dayColumn("cohort_day", func(o *row) uint16 { return o.CohortDay }),
+		stringColumn("policy", func(o *row) string { return o.Policy }),
+		numberColumn("policy_number", func(o *row) uint32 { return o.PolicyNumber }),
 		timeColumn("updated_at", func(o *row) int64 { return o.UpdatedAt }),
 	}
 }

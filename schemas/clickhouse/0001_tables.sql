@@ -124,7 +124,20 @@ CREATE TABLE IF NOT EXISTS parcels{{.OnCluster}}
     `gaps_48h` UInt8 COMMENT 'gaps of at least 48 h, an open one included',
     `gaps_72h` UInt8 COMMENT 'gaps of at least 72 h, an open one included',
     `exceptions` UInt8 COMMENT 'number of exception events',
-    `policy` LowCardinality(String) COMMENT 'name of the policy in force',
+    `first_exception` LowCardinality(String) COMMENT 'milestone of the earliest of them, empty without one',
+    `first_exception_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'its event time',
+    `silent_customs_secs` UInt32 COMMENT 'of silent_secs: gaps that began while the parcel was with customs',
+    `silent_from` Nullable(DateTime64(3, 'UTC')) COMMENT 'while open: when the present silence passes the limit of a gap, if nothing follows',
+    `promised_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'promise_at, else the promise that the policy makes for the market',
+    `deliver_by` Nullable(DateTime64(3, 'UTC')) COMMENT 'last moment of a delivery in time: promised_at and the grace of delivered_late',
+    `pickup_by` Nullable(DateTime64(3, 'UTC')) COMMENT 'last moment of a first physical scan in time: pickup_late, holiday mode included',
+    `collect_by` Nullable(DateTime64(3, 'UTC')) COMMENT 'the same of carrier_pickup_late: ready to ship, label of the platform',
+    `matures_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'when it counts in scores at the latest: deliver_by, else its earliest scan and score.maturity',
+    `scored_due` UInt8 COMMENT 'due, without what became overdue after matures_at: time alone changes nothing that counts in a score',
+    `scored_gaps_72h` UInt8 COMMENT 'gaps_72h, without an open one that passed the limit after matures_at',
+    `cohort_day` Date COMMENT 'day of its order, else of its earliest scan, in the zone of the policy''s calendar; scores count it in the week of that day',
+    `policy` LowCardinality(String) COMMENT 'name of the policy in force; empty before the first control record',
+    `policy_number` UInt32 COMMENT 'number of the control record that brought it: (policy_number, policy) is a row of policy_scores',
     `updated_at` DateTime64(3, 'UTC') COMMENT 'clock of the log at version'
 )
 ENGINE = {{engine "ReplacingMergeTree" "version" "deleted"}}
@@ -155,6 +168,12 @@ CREATE TABLE IF NOT EXISTS orders{{.OnCluster}}
     `cancel_answered_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'by the shop',
     `cancelled_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'order cancelled',
     `facts` UInt16 COMMENT 'distinct facts',
+    `confirm_by` Nullable(DateTime64(3, 'UTC')) COMMENT 'last moment of a confirmation in time: confirm_late, holiday mode included',
+    `promised_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'as in parcels, as the next three',
+    `deliver_by` Nullable(DateTime64(3, 'UTC')) COMMENT 'last moment of a delivery in time',
+    `cohort_day` Date COMMENT 'day of the order in the zone of the policy''s calendar',
+    `policy` LowCardinality(String) COMMENT 'name of the policy in force',
+    `policy_number` UInt32 COMMENT 'number of the control record that brought it',
     `updated_at` DateTime64(3, 'UTC') COMMENT 'clock of the log at version'
 )
 ENGINE = {{engine "ReplacingMergeTree" "version"}}
@@ -258,6 +277,73 @@ CREATE TABLE IF NOT EXISTS policies{{.OnCluster}}
 ENGINE = {{engine "ReplacingMergeTree"}}
 ORDER BY (number, `partition`, `offset`)
 COMMENT 'Control records of parcel.events: which policies were in force from which offset of each partition.'
+;
+
+CREATE TABLE IF NOT EXISTS policy_scores{{.OnCluster}}
+(
+    `number` UInt32 COMMENT 'of the control record: policy_number in parcels and orders',
+    `policy` LowCardinality(String) COMMENT 'name; a document holds several',
+    `milestones_weight` UInt8 COMMENT 'of completeness, with the next 100',
+    `silence_weight` UInt8 COMMENT 'of completeness',
+    `on_time_weight` UInt8 COMMENT 'of LTS, with the next three 100',
+    `completeness_weight` UInt8 COMMENT 'of LTS',
+    `pickup_weight` UInt8 COMMENT 'of LTS',
+    `exception_free_weight` UInt8 COMMENT 'of LTS',
+    `completeness_required` UInt8 COMMENT 'below it completeness_low',
+    `lts_required` UInt8 COMMENT 'below it lts_low',
+    `exposure_lost` UInt8 COMMENT 'per cent of search exposure that lts_low costs',
+    `ship_kpi_required` UInt8 COMMENT 'per cent of parcels picked up in time; two weeks below it are ship_kpi_two_weeks',
+    `confirm_late_allowed` UInt8 COMMENT 'per cent of orders confirmed late; above it the shop is warned',
+    `smoothing` UInt32 COMMENT 'weight of the market''s mean in smoothed scores, in parcels',
+    `maturity_secs` UInt32 COMMENT 'from the earliest scan to maturity, where nothing was promised; 0: only an end makes mature',
+    `gap_open_secs` UInt32 COMMENT 'silence beyond it is lost time; overrides of stages apart',
+    `gap_escalate_secs` UInt32 COMMENT 'silence that makes a parcel a logistics exception; overrides apart',
+    `delivered_late_secs` UInt32 COMMENT 'grace after the promise; with no working days either the rule is off',
+    `delivered_late_days` UInt16 COMMENT 'the same in working days',
+    `pickup_late_secs` UInt32 COMMENT 'to the first physical scan',
+    `pickup_late_days` UInt16 COMMENT 'the same in working days',
+    `pickup_late_since` LowCardinality(String) COMMENT 'from which order fact it counts: created, confirmed or ready_to_ship',
+    `collect_secs` UInt32 COMMENT 'carrier_pickup_late: from ready to ship, label of the platform',
+    `collect_days` UInt16 COMMENT 'the same in working days',
+    `confirm_late_secs` UInt32 COMMENT 'from created to confirmed',
+    `confirm_late_days` UInt16 COMMENT 'the same in working days',
+    `promise_markets` Array(String) COMMENT 'markets of the promises, an empty one for any; the first that fits holds',
+    `promise_secs` Array(UInt32) COMMENT 'of each: from the order to the promised delivery',
+    `promise_days` Array(UInt32) COMMENT 'of each: the same in working days',
+    `milestones` Array(String) COMMENT 'the required ones: bit i of required, due and observed is element i + 1',
+    `zone` String COMMENT 'of the calendar: days and weeks are its',
+    `weekend` Array(UInt32) COMMENT 'days of the week that are no working days, 1 is Monday',
+    `holidays` Array(UInt32) COMMENT 'of the calendar: days since 1970-01-01'
+)
+ENGINE = {{engine "ReplacingMergeTree"}}
+ORDER BY (number, policy)
+COMMENT 'Every figure that scores need of every policy that ever was in force: any week can be computed under any of them. Seconds and working days stand for limits, of which one is set. Read with FINAL.'
+;
+
+CREATE TABLE IF NOT EXISTS scores_published{{.OnCluster}}
+(
+    `shop_id` String COMMENT 'of the shop',
+    `week` Date COMMENT 'Monday of the cohort, as in lts_weekly',
+    `rank` UInt64 COMMENT '2^64 - 1 - published_at in milliseconds: of several rows the earliest publication stays',
+    `published_at` DateTime64(3, 'UTC') COMMENT 'clock of the log',
+    `counted_parcels` UInt64 COMMENT 'this and what follows: as lts_weekly said then',
+    `promised_parcels` UInt64 COMMENT 'as in lts_weekly',
+    `late_orders` UInt64 COMMENT 'as in lts_weekly',
+    `on_time_parcels` UInt64 COMMENT 'as in lts_weekly',
+    `completeness_sum` Float64 COMMENT 'as in lts_weekly',
+    `pickup_due_parcels` UInt64 COMMENT 'as in lts_weekly',
+    `pickup_on_time_parcels` UInt64 COMMENT 'as in lts_weekly',
+    `exception_free_parcels` UInt64 COMMENT 'as in lts_weekly',
+    `weight` UInt8 COMMENT 'as in lts_weekly',
+    `lts` Nullable(Float64) COMMENT 'as in lts_weekly',
+    `lts_smoothed` Nullable(Float64) COMMENT 'as in lts_weekly',
+    `completeness` Nullable(Float64) COMMENT 'as in lts_weekly',
+    `policy` LowCardinality(String) COMMENT 'as in lts_weekly',
+    `policy_number` UInt32 COMMENT 'as in lts_weekly'
+)
+ENGINE = {{engine "ReplacingMergeTree" "rank"}}
+ORDER BY (shop_id, week)
+COMMENT 'The score of each shop and week as it was when the week was closed, never changed afterwards; lts_weekly is the restated one. Read with FINAL.'
 ;
 
 CREATE TABLE IF NOT EXISTS feed_minutes{{.OnCluster}}

@@ -1,6 +1,5 @@
 -- Views for analysts. Their time is the clock of the log, not the server's:
--- while Scantrail itself is behind, nobody looks late. Scores count mature
--- parcels only, and show each numerator and denominator beside the share.
+-- while Scantrail itself is behind, nobody looks late.
 
 CREATE OR REPLACE VIEW log_clock{{.OnCluster}} AS
 SELECT min(at) AS clock
@@ -190,94 +189,6 @@ FROM
 )
 GROUP BY carrier, hour_of_week
 COMMENT 'How long after a scan a carrier reports it, history left out: per hour of the week of reception (0: Monday 00:00 UTC) over the 4 weeks before the last 24 hours, beside the one hour of these 24 that has the same place in the week (hour_24h: which, NULL when nothing came). Rows are counted as received, copies included.'
-;
-
-CREATE OR REPLACE VIEW parcel_scores{{.OnCluster}} AS
-WITH (SELECT clock FROM log_clock) AS clock
-SELECT parcel_id, opened_at, tracking_number, shop_id, order_id, market, origin, destination,
-    last_carrier AS carrier, policy,
-    toMonday(ifNull(ordered_at, opened_at)) AS week,
-    cancelled_at IS NOT NULL OR end_milestone = 'cancelled' AS cancelled,
-    ended_at IS NOT NULL OR ifNull(promise_at + toIntervalHour(24) < clock, false) AS mature,
-    mature AND NOT cancelled AS counted,
-
-    bitCount(required) AS required_milestones,
-    bitCount(due) AS due_milestones,
-    bitCount(bitAnd(due, observed)) AS observed_milestones,
-    if(due_milestones = 0, 1, observed_milestones / due_milestones) AS milestones_share,
-    if(progress_facts = 0, 0, greatest(ifNull(dateDiff('second', first_progress_at,
-        ifNull(ended_at, last_progress_at)), 0), 0)) AS life_secs,
-    silent_secs,
-    if(life_secs = 0, 1, 1 - least(silent_secs / life_secs, 1)) AS silence_share,
-    -- milestones_weight 60, silence_weight 40 of the default policy
-    60 * milestones_share + 40 * silence_share AS completeness,
-
-    counted AND promise_at IS NOT NULL AS promised,
-    promised AND ifNull(delivered_at <= promise_at + toIntervalHour(24), false) AS on_time,
-    counted AND confirmed_at IS NOT NULL AND (accepted_at IS NOT NULL OR ended_at IS NOT NULL
-        OR ifNull(confirmed_at + toIntervalHour(72) < clock, false)) AS pickup_due,
-    pickup_due AND ifNull(accepted_at <= confirmed_at + toIntervalHour(72), false) AS pickup_on_time,
-    counted AND gaps_72h = 0 AND exceptions = 0 AS exception_free
-FROM parcels FINAL
-COMMENT 'One row per life of a parcel with what it adds to each score. mature: its trail ended, or 24 h have passed since its promise. counted: mature and not cancelled. week: Monday of the week of its order, or of its first fact without an order, so that a parcel never changes its week.'
-;
-
-CREATE OR REPLACE VIEW completeness_parcel{{.OnCluster}} AS
-SELECT parcel_id, opened_at, tracking_number, shop_id, order_id, market, origin, destination, carrier, policy, week,
-    mature, counted, required_milestones, due_milestones, observed_milestones, milestones_share,
-    life_secs, silent_secs, silence_share, completeness
-FROM parcel_scores
-COMMENT 'Tracking completeness (0-100) = 60 x required milestones observed / due + 40 x (1 - silent time beyond 48 h / life of the parcel). Our own open definition: marketplaces publish none.'
-;
-{{range $view := views}}
-CREATE OR REPLACE VIEW {{$view.Name}}{{$.OnCluster}} AS
-SELECT {{$view.Keys}}, week,
-    count() AS parcels,
-    countIf(p.counted) AS counted_parcels,
-    sumIf(p.due_milestones, p.counted) AS due_milestones,
-    sumIf(p.observed_milestones, p.counted) AS observed_milestones,
-    sumIf(p.silent_secs, p.counted) AS silent_secs,
-    sumIf(p.life_secs, p.counted) AS life_secs,
-    sumIf(p.completeness, p.counted) AS completeness_sum,
-    if(counted_parcels = 0, NULL, completeness_sum / counted_parcels) AS completeness
-FROM parcel_scores AS p
-GROUP BY {{$view.Keys}}, week
-COMMENT 'Mean tracking completeness per {{$view.Title}} and week of order, over counted parcels (mature, not cancelled). Several weeks: sum(completeness_sum) / sum(counted_parcels).'
-;
-{{end}}
-CREATE OR REPLACE VIEW late_fulfilment{{.OnCluster}} AS
-SELECT shop_id, market, week,
-    count() AS parcels,
-    countIf(p.promised) AS promised_parcels,
-    countIf(p.promised AND NOT p.on_time) AS late_parcels,
-    if(promised_parcels = 0, NULL, late_parcels / promised_parcels) AS late_rate
-FROM parcel_scores AS p
-GROUP BY shop_id, market, week
-COMMENT 'Parcels signed for more than 24 h after their promise, or ended without a delivery, or not delivered 24 h after it.'
-;
-
-CREATE OR REPLACE VIEW lts_weekly{{.OnCluster}} AS
-SELECT shop_id, week,
-    count() AS parcels,
-    countIf(p.counted) AS counted_parcels,
-    countIf(p.promised) AS promised_parcels,
-    countIf(p.on_time) AS on_time_parcels,
-    sumIf(p.completeness, p.counted) AS completeness_sum,
-    countIf(p.pickup_due) AS pickup_due_parcels,
-    countIf(p.pickup_on_time) AS pickup_on_time_parcels,
-    countIf(p.exception_free) AS exception_free_parcels,
-    if(promised_parcels = 0, NULL, on_time_parcels / promised_parcels) AS on_time_share,
-    if(counted_parcels = 0, NULL, completeness_sum / counted_parcels / 100) AS completeness_share,
-    if(pickup_due_parcels = 0, NULL, pickup_on_time_parcels / pickup_due_parcels) AS pickup_share,
-    if(counted_parcels = 0, NULL, exception_free_parcels / counted_parcels) AS exception_free_share,
-    -- Weights of the default policy: 40, 30, 20, 10.
-    if(promised_parcels = 0, 0, 40) + if(counted_parcels = 0, 0, 40) + if(pickup_due_parcels = 0, 0, 20) AS weight,
-    if(weight = 0, NULL, 100 * (40 * ifNull(on_time_share, 0) + 30 * ifNull(completeness_share, 0)
-        + 20 * ifNull(pickup_share, 0) + 10 * ifNull(exception_free_share, 0)) / weight) AS lts,
-    groupUniqArray(p.policy) AS policies
-FROM parcel_scores AS p
-GROUP BY shop_id, week
-COMMENT 'Logistics service score (0-100), raw = 40 x on-time fulfilment + 30 x completeness + 20 x on-time pickup + 10 x exception-free, over counted parcels of orders of the week. A part without any parcel is left out and weight says how much of 100 the rest weighs. On time: delivered at most 24 h after the promise. Pickup: accepted at most 72 h after confirmation. Exception-free: no gap of 72 h and no exception. Only the 40 and the thresholds (completeness 85, LTS 75) are published by a marketplace; the rest is our open definition.'
 ;
 
 CREATE OR REPLACE VIEW audit_blocks{{.OnCluster}} AS
