@@ -157,7 +157,7 @@ func (s *scenario) named(a *schemas.Alert, number string) string {
 }
 
 // scoreFields are the fields of rows that nothing but scores needs.
-var scoreFields = []string{"FirstException", "FirstExceptionAt", "SilentCustomsSecs", "SilentFrom", "PromisedAt", "DeliverBy",
+var scoreFields = []string{"FirstScanAt", "FirstException", "FirstExceptionAt", "SilentCustomsSecs", "SilentFrom", "PromisedAt", "DeliverBy",
 	"PickupBy", "CollectBy", "MaturesAt", "ScoredDue", "ScoredGaps72h", "CohortDay", "PolicyNumber", "ConfirmBy"}
 
 // row prints the fields that are set.

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"cmp"
 	"math"
 
 	"scantrail/schemas"
@@ -16,7 +17,11 @@ func (v *verdict) scorePart(l *life, r *rules, now uint32, row *schemas.ParcelRo
 		row.FirstException = schemas.Returned
 	}
 	row.SilentCustomsSecs = v.silentCustoms
-	began := l.began()
+	var began uint32
+	if len(l.facts) > 0 {
+		began = l.facts[0].sec
+		row.FirstScanAt = millis(began)
+	}
 	day := began
 	if len(l.main) > 0 {
 		d := v.docket(l.main, l.texts, r)
@@ -25,13 +30,13 @@ func (v *verdict) scorePart(l *life, r *rules, now uint32, row *schemas.ParcelRo
 		if textOf(l.texts, d.source) == labelPlatform {
 			row.CollectBy = v.lastMoment(&d, carrierPickupLate, d.first[schemas.OrderReadyToShip])
 		}
-		if at := d.at(schemas.OrderCreated); at != 0 {
-			day = at
+		if day = d.at(schemas.OrderCreated); day == 0 {
+			day = cmp.Or(began, l.main[0].at)
 		}
 	}
 	row.CohortDay = r.calendar.day(day)
 	if row.MaturesAt = row.DeliverBy; row.MaturesAt == 0 && r.maturity > 0 {
-		row.MaturesAt = millis(saturate(began, r.maturity))
+		row.MaturesAt = millis(saturate(cmp.Or(began, day), r.maturity))
 	}
 	v.scored(r, now, row)
 }
@@ -61,15 +66,6 @@ func (v *verdict) scored(r *rules, now uint32, row *schemas.ParcelRow) {
 			row.ScoredDue &^= bit
 		}
 	}
-}
-
-// began returns the time of the earliest scan, without any that of the earliest
-// order fact. It is no part of the row's key, which is fixed by what came first.
-func (l *life) began() uint32 {
-	if len(l.facts) > 0 {
-		return l.facts[0].sec
-	}
-	return l.main[0].at
 }
 
 // orderScores is scorePart of an order.

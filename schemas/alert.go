@@ -151,6 +151,7 @@ type ParcelRow struct {
 	Gaps72h       uint8
 	Exceptions    uint8 // number of exception events (12, 41, 43, 71, 73, 91, 100-108, 120-129)
 
+	FirstScanAt       int64     // of this life, announcements and messages included
 	FirstException    Milestone // earliest of them; unmapped without one
 	FirstExceptionAt  int64
 	SilentCustomsSecs uint32 // of SilentSecs: gaps that began while the parcel was with customs

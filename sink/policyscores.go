@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"time"
 
 	"scantrail/schemas"
@@ -136,3 +137,11 @@ func (b *policyScoreBlock) addCalendar(c *schemas.Calendar) {
 
 // wholeSeconds rounds down, as the detector does.
 func wholeSeconds(d time.Duration) uint32 { return uint32(d / time.Second) }
+
+// InsertPolicies writes the policies of a control record into policy_scores, as
+// the sink does when it reads one.
+func (w *Rows) InsertPolicies(ctx context.Context, c *schemas.Control) error {
+	b := newPolicyScoreBlock()
+	b.add(c)
+	return b.insert(ctx, w.conn, &w.buf)
+}

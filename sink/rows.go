@@ -123,6 +123,7 @@ type parcelBlock struct {
 	policy                                      strs
 	scoreColumns
 	firstException                 strs
+	firstScan                      nullTimes
 	firstExceptionAt, silentFrom   nullTimes
 	silentCustoms                  u32s
 	pickupBy, collectBy, maturesAt nullTimes
@@ -157,7 +158,7 @@ func newParcelBlock() *parcelBlock {
 		u8Col("required", &b.required), u8Col("due", &b.due), u8Col("observed", &b.observed),
 		u32Col("silent_secs", &b.silent), u8Col("gaps_48h", &b.gaps48), u8Col("gaps_72h", &b.gaps72),
 		u8Col("exceptions", &b.ex), strCol("policy", &b.policy), timeCol("updated_at", &b.updated),
-		strCol("first_exception", &b.firstException), nullCol("first_exception_at", &b.firstExceptionAt),
+		nullCol("first_scan_at", &b.firstScan), strCol("first_exception", &b.firstException), nullCol("first_exception_at", &b.firstExceptionAt),
 		u32Col("silent_customs_secs", &b.silentCustoms), nullCol("silent_from", &b.silentFrom),
 		nullCol("promised_at", &b.promised), nullCol("deliver_by", &b.deliverBy), nullCol("pickup_by", &b.pickupBy),
 		nullCol("collect_by", &b.collectBy), nullCol("matures_at", &b.maturesAt),
@@ -209,6 +210,7 @@ func (b *parcelBlock) add(r *schemas.ParcelRow) {
 }
 
 func (b *parcelBlock) addScores(r *schemas.ParcelRow) {
+	b.firstScan.add(r.FirstScanAt)
 	b.firstException.add(milestoneName(r.FirstException))
 	b.firstExceptionAt.add(r.FirstExceptionAt)
 	b.silentCustoms.add(r.SilentCustomsSecs)

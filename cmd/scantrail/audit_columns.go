@@ -146,6 +146,7 @@ func parcelColumns() []rowColumn[schemas.ParcelRow] {
 		numberColumn("gaps_48h", func(p *row) uint8 { return p.Gaps48h }),
 		numberColumn("gaps_72h", func(p *row) uint8 { return p.Gaps72h }),
 		numberColumn("exceptions", func(p *row) uint8 { return p.Exceptions }),
+		timeColumn("first_scan_at", func(p *row) int64 { return p.FirstScanAt }),
 		stringColumn("first_exception", func(p *row) string { return nameOf(p.FirstException) }),
 		timeColumn("first_exception_at", func(p *row) int64 { return p.FirstExceptionAt }),
 		numberColumn("silent_customs_secs", func(p *row) uint32 { return p.SilentCustomsSecs }),

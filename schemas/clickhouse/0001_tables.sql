@@ -124,6 +124,7 @@ CREATE TABLE IF NOT EXISTS parcels{{.OnCluster}}
     `gaps_48h` UInt8 COMMENT 'gaps of at least 48 h, an open one included',
     `gaps_72h` UInt8 COMMENT 'gaps of at least 72 h, an open one included',
     `exceptions` UInt8 COMMENT 'number of exception events',
+    `first_scan_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'earliest scan of this life, announcements and messages included',
     `first_exception` LowCardinality(String) COMMENT 'milestone of the earliest of them, empty without one',
     `first_exception_at` Nullable(DateTime64(3, 'UTC')) COMMENT 'its event time',
     `silent_customs_secs` UInt32 COMMENT 'of silent_secs: gaps that began while the parcel was with customs',

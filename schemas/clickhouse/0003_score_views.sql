@@ -6,6 +6,7 @@
 -- score_cells (sums per shop, week, market and policy) -> lts_weekly.
 
 {{define "parcel_outcomes"}}
+WITH (SELECT clock FROM log_clock) AS clock
 SELECT p.parcel_id AS parcel_id, p.opened_at AS opened_at, p.tracking_number AS tracking_number, p.shop_id AS shop_id,
     p.order_id AS order_id, if(p.market = '', p.destination, p.market) AS market, p.origin AS origin,
     p.destination AS destination, p.last_carrier AS carrier, p.policy AS policy, p.policy_number AS policy_number,
@@ -63,22 +64,18 @@ SELECT p.parcel_id AS parcel_id, p.opened_at AS opened_at, p.tracking_number AS 
     p.first_exception AS first_exception, p.first_exception_at AS first_exception_at, p.scored_gaps_72h AS gaps_72h
 FROM
 {{- if .}}
-(
-    SELECT * REPLACE (
-{{- template "what_if_parcel"}}
-    ) FROM parcels FINAL
-) AS p
+({{template "what_if_parcel"}}) AS p
 {{- else}} parcels AS p FINAL
 {{- end}}
 {{end}}
 
 CREATE OR REPLACE VIEW parcel_outcomes{{.OnCluster}} AS
-WITH (SELECT clock FROM log_clock) AS clock
 {{template "parcel_outcomes" ""}}
 COMMENT 'What each life of a parcel did, before any weight: what is due and done, whose fault what is not. mature: its trail ended, or its deadline of delivery passed, or without a promise score.maturity since its earliest scan. counted: mature, not cancelled, judged by a policy. Of an open parcel time counts up to its maturity, so that what counts changes only by facts. Filter on week or shop_id.'
 ;
 
 {{define "order_outcomes"}}
+WITH (SELECT clock FROM log_clock) AS clock
 SELECT o.shop_id AS shop_id, o.order_id AS order_id, if(o.market = '', o.destination, o.market) AS market,
     o.origin AS origin, o.destination AS destination, o.policy AS policy, o.policy_number AS policy_number,
     o.cohort_day AS day, toMonday(o.cohort_day) AS week, o.created_at AS created_at,
@@ -93,17 +90,12 @@ SELECT o.shop_id AS shop_id, o.order_id AS order_id, if(o.market = '', o.destina
     o.confirm_by AS confirm_by, o.promised_at AS promised_at, o.deliver_by AS deliver_by
 FROM
 {{- if .}}
-(
-    SELECT * REPLACE (
-{{- template "what_if_order"}}
-    ) FROM orders FINAL
-) AS o
+({{template "what_if_order"}}) AS o
 {{- else}} orders AS o FINAL
 {{- end}}
 {{end}}
 
 CREATE OR REPLACE VIEW order_outcomes{{.OnCluster}} AS
-WITH (SELECT clock FROM log_clock) AS clock
 {{template "order_outcomes" ""}}
 COMMENT 'What each order did, before any weight. late: its deadline of delivery passed and it has no parcel, which is late fulfilment by the seller. confirm_due, confirm_late: by the rule confirm_late.'
 ;
@@ -311,5 +303,114 @@ WHERE isNotNull(value)
 COMMENT 'What a shop''s week leads to: one row per rule that could be judged, with its raw value, the threshold of the policy, and whether it was breached. completeness_low and lts_low: below the score required; exposure_lost: per cent of search exposure. ship_kpi_two_weeks: less than the required per cent of parcels picked up in time, in this week and the one before. confirm_late: more than the allowed per cent of orders confirmed late.'
 ;
 
-{{define "what_if_parcel"}}{{end}}
-{{define "what_if_order"}}{{end}}
+CREATE OR REPLACE VIEW score_explain{{.OnCluster}} AS
+SELECT shop_id, week, kind, tracking_number, parcel_id, opened_at, order_id, origin, destination, carrier,
+    tupleElement(e, 1) AS rule, tupleElement(e, 2) AS part, tupleElement(e, 3) AS fault, tupleElement(e, 4) AS points,
+    tupleElement(e, 5) AS detail, tupleElement(e, 6) AS from_at, tupleElement(e, 7) AS until_at,
+    if(kind = 'parcel', concat('SELECT * FROM parcel_trail WHERE parcel_id = \'', toString(parcel_id), '\' ORDER BY effective_at, milestone_no'), '') AS trail
+FROM
+(
+    SELECT p.shop_id AS shop_id, p.week AS week, 'parcel' AS kind, p.tracking_number AS tracking_number, p.parcel_id AS parcel_id,
+        p.opened_at AS opened_at, p.order_id AS order_id, p.origin AS origin, p.destination AS destination, p.carrier AS carrier,
+        coalesce(p.ended_at, p.last_progress_at) AS last_at,
+        -- Points of 100 that one per cent of the completeness of one parcel is worth.
+        w.completeness_weight / w.weight / w.counted_parcels AS percent,
+        percent * p.silence_weight * (1 - p.silence_share) AS silence,
+        if(p.silent_secs = 0, 0, least(p.silent_customs_secs / p.silent_secs, 1)) AS customs_part,
+        arrayJoin(arrayFilter(x -> tupleElement(x, 4) > 0,
+        [
+            ('delivered_late', 'on_time', p.late_fault,
+                if(p.promised AND NOT p.on_time, 100 / w.weight * w.on_time_weight / (w.promised_parcels + w.late_orders), 0),
+                multiIf(isNotNull(p.delivered_at), concat('delivered ', toString(round(dateDiff('second', p.deliver_by, p.delivered_at) / 3600, 1)), ' h after its deadline'),
+                    isNotNull(p.ended_at), concat('ended: ', p.end_milestone), 'not delivered by its deadline'), p.deliver_by, p.delivered_at),
+            ('never_scanned', 'completeness', p.pickup_fault, if(p.no_trail, percent * 100, 0), 'no tracking update at all', p.opened_at, NULL),
+            ('milestone_missing', 'completeness', 'carrier', if(p.no_trail, 0, percent * p.milestones_weight * (1 - p.milestones_share)),
+                arrayStringConcat(p.missing_milestones, ', '), p.first_progress_at, last_at),
+            ('silence', 'completeness', 'carrier', if(p.no_trail, 0, silence * (1 - customs_part)),
+                concat(toString(round((p.silent_secs - p.silent_customs_secs) / 3600, 1)), ' h of ', toString(round(p.life_secs / 3600, 1)), ' h'), p.first_progress_at, last_at),
+            ('silence_at_customs', 'completeness', 'customs', if(p.no_trail, 0, silence * customs_part),
+                concat(toString(round(p.silent_customs_secs / 3600, 1)), ' h of ', toString(round(p.life_secs / 3600, 1)), ' h'), p.first_progress_at, last_at),
+            ('pickup_late', 'pickup', p.pickup_fault, if(p.pickup_due AND NOT p.pickup_on_time, 100 / w.weight * w.pickup_weight / w.pickup_due_parcels, 0),
+                if(isNull(p.first_physical_at), 'never scanned by a carrier',
+                    concat('scanned ', toString(round(dateDiff('second', p.pickup_by, p.first_physical_at) / 3600, 1)), ' h after its deadline')), p.pickup_by, p.first_physical_at),
+            (if(p.troubled, 'exception', 'gap_72h'), 'exception_free', multiIf(p.troubled, p.exception_fault, customs_part > 0.5, 'customs', 'carrier'),
+                if(p.exception_free, 0, 100 / w.weight * w.exception_free_weight / w.counted_parcels),
+                if(p.troubled, toString(p.first_exception), concat(toString(p.gaps_72h), ' gaps of 72 h')), if(p.troubled, p.first_exception_at, p.first_progress_at),
+                if(p.troubled, p.first_exception_at, last_at))
+        ])) AS e
+    FROM parcel_scores AS p
+    INNER JOIN lts_weekly AS w ON w.shop_id = p.shop_id AND w.week = p.week
+    WHERE p.counted AND isNotNull(p.completeness)
+    UNION ALL
+    SELECT o.shop_id, o.week, 'order', '', toUUID('00000000-0000-0000-0000-000000000000'), o.created_at, o.order_id, o.origin, o.destination, '',
+        NULL, 0, 0, 0,
+        ('delivered_late', 'on_time', 'seller', 100 / w.weight * w.on_time_weight / (w.promised_parcels + w.late_orders),
+            'no parcel by its deadline', o.deliver_by, NULL)
+    FROM order_outcomes AS o
+    INNER JOIN lts_weekly AS w ON w.shop_id = o.shop_id AND w.week = o.week
+    INNER JOIN (SELECT number, policy FROM policy_scores FINAL) AS f ON f.number = o.policy_number AND f.policy = o.policy
+    WHERE o.late AND w.on_time_weight > 0
+)
+COMMENT 'Why a score is not 100: one row per parcel (or order without one) and rule, with the points that it costs. The points of a shop and week sum to 100 - lts. fault: seller, carrier, customs, nobody. Filter on shop_id and week; the column trail holds the query that shows the scans behind a row; of an order see order_facts.'
+;
+
+{{define "what_if_figures"}}
+WITH
+    (
+        SELECT (zone, weekend, holidays, promise_markets, promise_secs, promise_days, delivered_late_secs, delivered_late_days,
+            pickup_late_secs, pickup_late_days, pickup_late_since, collect_secs, collect_days, confirm_late_secs, confirm_late_days, maturity_secs)
+        FROM policy_scores FINAL WHERE number = {policy_number:UInt32} AND policy = {policy:String}
+    ) AS w,
+    -- The midnight that ends the n-th working day after the local date of t.
+    (t, n) -> arrayFilter(d -> NOT has(tupleElement(w, 2), toDayOfWeek(d)) AND NOT has(tupleElement(w, 3), toUInt16(d)),
+        arrayMap(i -> toDate(toTimeZone(t, tupleElement(w, 1))) + i, range(1, toUInt32(n * 7 + length(tupleElement(w, 3)) + 8))))[n] AS working_day,
+    (t, secs, days) -> multiIf(isNull(t), NULL, days > 0,
+        toDateTime64(toDateTime(working_day(assumeNotNull(t), days) + 1, tupleElement(w, 1)), 3, 'UTC'),
+        secs > 0, t + toIntervalSecond(secs), NULL) AS after,
+    arrayFirstIndex(m -> m IN ('', if(market = '', destination, market)), tupleElement(w, 4)) AS promise
+{{end}}
+{{define "what_if_parcel"}}{{template "what_if_figures"}},
+    coalesce(promise_at, after(ordered_at, tupleElement(w, 5)[promise], tupleElement(w, 6)[promise])) AS promised,
+    after(promised, tupleElement(w, 7), tupleElement(w, 8)) AS deliver,
+    multiIf(tupleElement(w, 11) = 'created', ordered_at, tupleElement(w, 11) = 'ready_to_ship', ready_at, confirmed_at) AS pickup_from
+SELECT * REPLACE (
+    promised AS promised_at, deliver AS deliver_by,
+    after(pickup_from, tupleElement(w, 9), tupleElement(w, 10)) AS pickup_by,
+    if(label_source = 'platform', after(ready_at, tupleElement(w, 12), tupleElement(w, 13)), NULL) AS collect_by,
+    coalesce(deliver, after(coalesce(first_scan_at, ordered_at, opened_at), tupleElement(w, 16), 0)) AS matures_at,
+    if(policy_number = 0, 0, {policy_number:UInt32}) AS policy_number, {policy:String} AS policy
+) FROM parcels FINAL
+{{end}}
+{{define "what_if_order"}}{{template "what_if_figures"}},
+    coalesce(promise_at, after(created_at, tupleElement(w, 5)[promise], tupleElement(w, 6)[promise])) AS promised
+SELECT * REPLACE (
+    promised AS promised_at, after(promised, tupleElement(w, 7), tupleElement(w, 8)) AS deliver_by,
+    after(created_at, tupleElement(w, 14), tupleElement(w, 15)) AS confirm_by,
+    if(policy_number = 0, 0, {policy_number:UInt32}) AS policy_number, {policy:String} AS policy
+) FROM orders FINAL
+{{end}}
+
+CREATE OR REPLACE VIEW lts_what_if{{.OnCluster}} AS
+{{template "lts" "what_if"}}
+COMMENT 'lts_weekly as it would be had this policy judged every parcel: lts_what_if(policy_number = N, policy = \'NAME\'), a row of policy_scores. Covers weights, thresholds, smoothing, promise, grace, pickup and confirmation limits, working days, maturity. What is silence, which milestones are due and what an exception is stay as judged, and holiday mode is left out.'
+;
+
+CREATE OR REPLACE VIEW lts_without_lane{{.OnCluster}} AS
+SELECT w.shop_id AS shop_id, w.week AS week, {origin:String} AS origin, {destination:String} AS destination,
+    countIf(p.counted AND lane) AS lane_parcels, countIf(p.counted AND NOT lane) AS other_parcels, any(w.lts) AS lts,
+    countIf(p.promised AND NOT lane) AS other_promised, countIf(p.pickup_due AND NOT lane) AS other_pickup_due,
+    if(other_promised = 0, any(w.on_time_share), countIf(p.on_time AND NOT lane) / other_promised
+        * any(w.promised_parcels / (w.promised_parcels + w.late_orders))) AS on_time_share,
+    if(other_parcels = 0, any(w.completeness_share), sumIf(p.completeness, p.counted AND NOT lane) / other_parcels / 100) AS completeness_share,
+    if(other_pickup_due = 0, any(w.pickup_share), countIf(p.pickup_on_time AND NOT lane) / other_pickup_due) AS pickup_share,
+    if(other_parcels = 0, any(w.exception_free_share), countIf(p.exception_free AND NOT lane) / other_parcels) AS exception_free_share,
+    100 * (any(w.on_time_weight) * ifNull(on_time_share, 0) + any(w.completeness_weight) * ifNull(completeness_share, 0)
+        + any(w.pickup_weight) * ifNull(pickup_share, 0) + any(w.exception_free_weight) * ifNull(exception_free_share, 0))
+        / nullIf(any(w.weight), 0) AS lts_without,
+    lts_without - lts AS gain
+FROM (SELECT *, origin = {origin:String} AND destination = {destination:String} AS lane FROM parcel_scores
+    WHERE shop_id = {shop:String} AND week = {week:Date}) AS p
+INNER JOIN (SELECT * FROM lts_weekly WHERE shop_id = {shop:String} AND week = {week:Date}) AS w ON w.shop_id = p.shop_id
+GROUP BY w.shop_id, w.week
+COMMENT 'lts of a shop and week as it would be had the parcels of one lane gone like the mean of its other parcels: lts_without_lane(shop = \'S\', week = \'2026-10-05\', origin = \'CN\', destination = \'BR\'). A part of which the other lanes have no due parcel stays as it is; so do orders without a parcel. Which lane is worst: sum(points) of score_explain by origin and destination.'
+;
