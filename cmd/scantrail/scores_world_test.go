@@ -31,6 +31,7 @@ func scoreHour(h int) int64 { return scoreBase.Add(time.Duration(h) * time.Hour)
 // order without a parcel. Times are hours.
 type scoreParcel struct {
 	name   string // the first letter is the shop
+	market string
 	source string // of the label
 	order  map[schemas.OrderKind]int
 	scans  []scoreScan
@@ -45,17 +46,10 @@ type scoreScan struct {
 
 func (p *scoreParcel) shop() string { return p.name[:1] }
 
-// market is that of the shop: A and B sell to the United States, C to Great Britain.
-func (p *scoreParcel) market() string {
-	if p.shop() == "C" {
-		return "GB"
-	}
-	return "US"
-}
-
 func (p *scoreParcel) number() string { return "PARCEL" + p.name }
 
-// parseScoreWorld reads lines such as
+// parseScoreWorld reads a world in which shops A and B sell to the United States,
+// C to Great Britain, from lines such as
 //
 //	A01 created=0 confirmed=2 label=3 : accepted=24 delivered=140
 func parseScoreWorld(t *testing.T, text string) (world []scoreParcel) {
@@ -65,7 +59,10 @@ func parseScoreWorld(t *testing.T, text string) (world []scoreParcel) {
 			continue
 		}
 		words := strings.Fields(line)
-		p := scoreParcel{name: words[0], order: map[schemas.OrderKind]int{}}
+		p := scoreParcel{name: words[0], market: "US", order: map[schemas.OrderKind]int{}}
+		if p.shop() == "C" {
+			p.market = "GB"
+		}
 		scans := false
 		for _, w := range words[1:] {
 			key, value, _ := strings.Cut(w, "=")
@@ -106,20 +103,20 @@ func scoreRecords(world []scoreParcel) (list []schemas.Record) {
 			if !ok {
 				continue
 			}
-			o := schemas.OrderFact{FactID: schemas.ParcelID(p.name + kind.String()), ShopID: p.shop(), OrderID: "SO-" + p.name, Market: p.market(),
+			o := schemas.OrderFact{FactID: schemas.ParcelID(p.name + kind.String()), ShopID: p.shop(), OrderID: "SO-" + p.name, Market: p.market,
 				Kind: kind, At: scoreHour(hour), ReceivedAt: scoreHour(hour)}
 			if kind == schemas.OrderCreated && p.promise != 0 {
 				o.PromiseAt = scoreHour(p.promise)
 			}
 			if kind == schemas.OrderLabelCreated {
-				o.TrackingNumbers, o.OriginCountry, o.DestinationCountry, o.LabelSource = []string{p.number()}, "CN", p.market(), p.source
+				o.TrackingNumbers, o.OriginCountry, o.DestinationCountry, o.LabelSource = []string{p.number()}, "CN", p.market, p.source
 			}
 			list = append(list, schemas.Record{Kind: schemas.KindOrder, Order: o})
 		}
 		for n, s := range p.scans {
 			e := schemas.Event{ParcelID: schemas.ParcelID(p.number()), FactID: schemas.ParcelID(fmt.Sprint(p.name, n)), TrackingNumber: p.number(),
 				Carrier: "acme", Milestone: s.milestone, Physical: s.milestone.Physical(), Progress: s.milestone.Progress(),
-				OccurredAt: scoreHour(s.hour), ReceivedAt: scoreHour(s.hour), OriginCountry: "CN", DestinationCountry: p.market()}
+				OccurredAt: scoreHour(s.hour), ReceivedAt: scoreHour(s.hour), OriginCountry: "CN", DestinationCountry: p.market}
 			list = append(list, schemas.Record{Kind: schemas.KindEvent, Event: e})
 		}
 	}
@@ -152,13 +149,13 @@ type scoreDatabase struct {
 
 const scorePolicyNumber = 1_790_000_000
 
-// judgeWorld runs the records through a detector, under the default policies, and
+// judgeWorld runs the records through a detector, under a policy document, and
 // writes its rows as they stand at an hour. Where the records are in order of
 // reception the clock ticks between them, else at the end alone.
-func judgeWorld(t *testing.T, list []schemas.Record, inOrder bool, until int) *scoreDatabase {
+func judgeWorld(t *testing.T, policy string, list []schemas.Record, inOrder bool, until int) *scoreDatabase {
 	t.Helper()
 	d := &detection{machine: detector.NewMachine(0, 1), alerts: map[alertKey]schemas.Alert{}}
-	control := schemas.Control{Number: scorePolicyNumber, Policy: schemas.DefaultPolicy()}
+	control := schemas.Control{Number: scorePolicyNumber, Policy: policy}
 	must(t, d.apply(&schemas.Record{Kind: schemas.KindControl, Control: control}))
 	const step = 10 * minuteMillis // the clock takes no longer ones
 	next, end := scoreHour(0), scoreHour(until)

@@ -377,7 +377,7 @@ SELECT * REPLACE (
     promised AS promised_at, deliver AS deliver_by,
     after(pickup_from, tupleElement(w, 9), tupleElement(w, 10)) AS pickup_by,
     if(label_source = 'platform', after(ready_at, tupleElement(w, 12), tupleElement(w, 13)), NULL) AS collect_by,
-    coalesce(deliver, after(coalesce(first_scan_at, ordered_at, opened_at), tupleElement(w, 16), 0)) AS matures_at,
+    coalesce(deliver, if(tupleElement(w, 16) = 0, NULL, coalesce(first_scan_at, ordered_at, opened_at) + toIntervalSecond(tupleElement(w, 16)))) AS matures_at,
     if(policy_number = 0, 0, {policy_number:UInt32}) AS policy_number, {policy:String} AS policy
 ) FROM parcels FINAL
 {{end}}
