@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-var updateGuide = flag.Bool("update", false, "rewrite the outputs in ingest/README.md")
+var updateGuide = flag.Bool("update", false, "rewrite the outputs in ingest/README.md and schemas/clickhouse/SCORES.md")
 
 // shown finds the blocks of the guide that a command or a file fills: a comment
 // that names it, then a fenced block.

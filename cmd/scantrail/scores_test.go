@@ -3,6 +3,9 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -156,5 +159,42 @@ func TestScoresWithoutLane(t *testing.T) {
 	want := judgeWorld(t, schemas.DefaultPolicy(), scoreRecords(others), false, until).text(t, fmt.Sprintf(of, "lts", "lts_weekly"))
 	if got != want {
 		t.Errorf("without the lane CN-GB the score is %s, that of the other parcels %s", got, want)
+	}
+}
+
+// sqlWithResult is a query of a page and what it shows.
+var sqlWithResult = regexp.MustCompile("(?s)```sql\n(.*?)```\n\n```\n(.*?)```\n")
+
+// SCORES.md shows what its queries really say of the worked example, and explains
+// every column of every view of scores.
+func TestScoresPage(t *testing.T) {
+	path := filepath.Join(repoRoot, "schemas", "clickhouse", "SCORES.md")
+	page := string(readRepo(t, path))
+	a, err := txtar.ParseFile("testdata/scores/worked.txt")
+	must(t, err)
+	db := judgeWorld(t, schemas.DefaultPolicy(), scoreRecords(parseScoreWorld(t, section(t, a, "facts"))), false, workedUntil)
+	shown := 0
+	fresh := sqlWithResult.ReplaceAllStringFunc(page, func(block string) string {
+		m := sqlWithResult.FindStringSubmatch(block)
+		shown++
+		return "```sql\n" + m[1] + "```\n\n```\n" + db.text(t, m[1]+"FORMAT PrettyCompactMonoBlock SETTINGS output_format_pretty_row_numbers = 0, output_format_pretty_color = 0") + "```\n"
+	})
+	if shown < 9 {
+		t.Errorf("%d queries with results", shown)
+	}
+	if fresh != page {
+		if *updateGuide {
+			must(t, os.WriteFile(path, []byte(fresh), 0o644))
+		} else {
+			t.Error("results in SCORES.md are not what its queries say: go test ./cmd/scantrail -run TestScoresPage -update")
+		}
+	}
+	columns := db.text(t, `SELECT DISTINCT name FROM system.columns WHERE database = currentDatabase()
+		AND table IN ('lts_weekly', 'score_explain', 'shop_consequences', 'late_fulfilment', 'completeness_shop', 'completeness_carrier',
+			'completeness_lane', 'completeness_day', 'completeness_milestone', 'completeness_parcel') FORMAT TSV`)
+	for name := range strings.Lines(columns) {
+		if name = strings.TrimSpace(name); !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("SCORES.md does not explain the column %s", name)
+		}
 	}
 }
