@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 
@@ -218,6 +219,28 @@ func (s *oracleSums) add(u *oracleUnit) {
 	s.free += one(u.free)
 }
 
+// addMean adds the means of the market for what the unit counts in.
+func (s *oracleSums) addMean(u *oracleUnit, m *oracleSums) {
+	if u.promised || u.late {
+		s.onTime += m.onTime / m.promised
+	}
+	if u.counted {
+		s.completeness += m.completeness / m.counted
+		s.free += m.free / m.counted
+	}
+	if u.pickupDue {
+		s.pickedUp += m.pickedUp / m.pickupDue
+	}
+}
+
+// oracleJudge returns the market whose policy judged most units, of two the one
+// whose policy comes first by name.
+func oracleJudge(judged map[string]int, policies map[string]*oraclePolicy) string {
+	return slices.MinFunc(slices.Collect(maps.Keys(judged)), func(a, b string) int {
+		return cmp.Or(cmp.Compare(judged[b], judged[a]), cmp.Compare(policies[a].name, policies[b].name))
+	})
+}
+
 // oracleLines are the scores of every shop and week, as printOracle prints lts_weekly.
 func oracleLines(world []scoreParcel, policies map[string]*oraclePolicy, now int) (lines []string) {
 	type key struct {
@@ -243,31 +266,11 @@ func oracleLines(world []scoreParcel, policies map[string]*oraclePolicy, now int
 		}
 	}
 	for k, s := range shops {
-		judge := slices.MinFunc([]string{"GB", "US"}, func(a, b string) int {
-			_, hasA := judges[k][a]
-			_, hasB := judges[k][b]
-			if hasA != hasB {
-				return map[bool]int{true: -1, false: 1}[hasA]
-			}
-			return cmp.Or(cmp.Compare(judges[k][b], judges[k][a]), cmp.Compare(policies[a].name, policies[b].name))
-		})
-		p := policies[judge]
+		p := policies[oracleJudge(judges[k], policies)]
 		var mean oracleSums // of the market of each unit
 		for i := range units {
-			u := &units[i]
-			if u.shop != k.shop || u.week != k.week {
-				continue
-			}
-			m := markets[fmt.Sprint(u.market, u.week)]
-			if u.promised || u.late {
-				mean.onTime += m.onTime / m.promised
-			}
-			if u.counted {
-				mean.completeness += m.completeness / m.counted
-				mean.free += m.free / m.counted
-			}
-			if u.pickupDue {
-				mean.pickedUp += m.pickedUp / m.pickupDue
+			if u := &units[i]; u.shop == k.shop && u.week == k.week {
+				mean.addMean(u, markets[fmt.Sprint(u.market, u.week)])
 			}
 		}
 		raw, smoothed, weight := 0.0, 0.0, 0.0

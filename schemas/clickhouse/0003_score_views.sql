@@ -75,13 +75,14 @@ COMMENT 'What each life of a parcel did, before any weight: what is due and done
 ;
 
 {{define "order_outcomes"}}
-WITH (SELECT clock FROM log_clock) AS clock
+WITH (SELECT clock FROM log_clock) AS clock, toDateTime64('2261-01-01', 3, 'UTC') AS never
 SELECT o.shop_id AS shop_id, o.order_id AS order_id, if(o.market = '', o.destination, o.market) AS market,
     o.origin AS origin, o.destination AS destination, o.policy AS policy, o.policy_number AS policy_number,
     o.cohort_day AS day, toMonday(o.cohort_day) AS week, o.created_at AS created_at,
     isNotNull(o.cancelled_at) AS cancelled,
     -- Whatever shows that the shop has taken the order.
-    arrayMin(arrayFilter(t -> isNotNull(t), [o.confirmed_at, o.ready_at, o.label_at, o.marked_shipped_at, o.marked_delivered_at])) AS confirmed_at,
+    nullIf(least(ifNull(o.confirmed_at, never), ifNull(o.ready_at, never), ifNull(o.label_at, never), ifNull(o.marked_shipped_at, never),
+        ifNull(o.marked_delivered_at, never)), never) AS confirmed_at,
     o.policy_number > 0 AND isNotNull(o.confirm_by) AND (isNotNull(confirmed_at) OR ifNull(o.confirm_by < clock, false))
         AND NOT (isNull(confirmed_at) AND ifNull(o.cancelled_at <= o.confirm_by, false)) AS confirm_due,
     confirm_due AND ifNull(confirmed_at > o.confirm_by, true) AS confirm_late,
@@ -307,7 +308,7 @@ CREATE OR REPLACE VIEW score_explain{{.OnCluster}} AS
 SELECT shop_id, week, kind, tracking_number, parcel_id, opened_at, order_id, origin, destination, carrier,
     tupleElement(e, 1) AS rule, tupleElement(e, 2) AS part, tupleElement(e, 3) AS fault, tupleElement(e, 4) AS points,
     tupleElement(e, 5) AS detail, tupleElement(e, 6) AS from_at, tupleElement(e, 7) AS until_at,
-    if(kind = 'parcel', concat('SELECT * FROM parcel_trail WHERE parcel_id = \'', toString(parcel_id), '\' ORDER BY effective_at, milestone_no'), '') AS trail
+    if(kind = 'parcel', concat('SELECT * FROM parcel_trail WHERE parcel_id = ''', toString(parcel_id), ''' ORDER BY effective_at, milestone_no'), '') AS trail
 FROM
 (
     SELECT p.shop_id AS shop_id, p.week AS week, 'parcel' AS kind, p.tracking_number AS tracking_number, p.parcel_id AS parcel_id,
@@ -392,7 +393,7 @@ SELECT * REPLACE (
 
 CREATE OR REPLACE VIEW lts_what_if{{.OnCluster}} AS
 {{template "lts" "what_if"}}
-COMMENT 'lts_weekly as it would be had this policy judged every parcel: lts_what_if(policy_number = N, policy = \'NAME\'), a row of policy_scores. Covers weights, thresholds, smoothing, promise, grace, pickup and confirmation limits, working days, maturity. What is silence, which milestones are due and what an exception is stay as judged, and holiday mode is left out.'
+COMMENT 'lts_weekly as it would be had this policy judged every parcel: lts_what_if(policy_number = N, policy = ''NAME''), a row of policy_scores. Covers weights, thresholds, smoothing, promise, grace, pickup and confirmation limits, working days, maturity. What is silence, which milestones are due and what an exception is stay as judged, and holiday mode is left out.'
 ;
 
 CREATE OR REPLACE VIEW lts_without_lane{{.OnCluster}} AS
@@ -412,5 +413,5 @@ FROM (SELECT *, origin = {origin:String} AND destination = {destination:String} 
     WHERE shop_id = {shop:String} AND week = {week:Date}) AS p
 INNER JOIN (SELECT * FROM lts_weekly WHERE shop_id = {shop:String} AND week = {week:Date}) AS w ON w.shop_id = p.shop_id
 GROUP BY w.shop_id, w.week
-COMMENT 'lts of a shop and week as it would be had the parcels of one lane gone like the mean of its other parcels: lts_without_lane(shop = \'S\', week = \'2026-10-05\', origin = \'CN\', destination = \'BR\'). A part of which the other lanes have no due parcel stays as it is; so do orders without a parcel. Which lane is worst: sum(points) of score_explain by origin and destination.'
+COMMENT 'lts of a shop and week as it would be had the parcels of one lane gone like the mean of its other parcels: lts_without_lane(shop = ''S'', week = ''2026-10-05'', origin = ''CN'', destination = ''BR''). A part of which the other lanes have no due parcel stays as it is; so do orders without a parcel. Which lane is worst: sum(points) of score_explain by origin and destination.'
 ;
