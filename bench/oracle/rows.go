@@ -16,6 +16,7 @@ type Row struct {
 	Ordered, Confirmed, Ready, Shipped, Delivered, Promise, Cancelled            int64
 	Label, Accepted, Cleared, Departed, Arrived, Imported, Out, Got, Returned    int64
 	Facts, Progress, Required, Due, Observed, Silent, Gaps48, Gaps72, Exceptions int
+	Scores
 }
 
 func zero(at int64) int64 {
@@ -45,6 +46,7 @@ func rowsOf(d *Document, root string, u *union, k Clock) []Row {
 		}
 		j.p = choose(d, j.market, o.shop, o.carrier, j.origin, j.dest)
 		r := Row{Number: root, Life: i + 1, Shop: o.shop, Order: o.id, Market: o.market, Origin: j.origin, Destination: j.dest, Source: o.source, Policy: j.p.Name}
+		r.Scores = j.scoreColumns(o)
 		j.orderColumns(&r, o)
 		j.trailColumns(&r)
 		j.counts(&r)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"scantrail/bench/oracle"
 	"scantrail/schemas"
@@ -89,5 +90,9 @@ func said(r *schemas.ParcelRow) oracle.Row {
 		Departed: s(r.DepartedAt), Arrived: s(r.ArrivedAt), Imported: s(r.ImportClearedAt), Out: s(r.OutForDeliveryAt), Got: s(r.DeliveredAt),
 		Returned: s(r.ReturnedAt), Facts: int(r.Facts), Progress: int(r.ProgressFacts), Required: int(r.Required), Due: int(r.Due),
 		Observed: int(r.Observed), Silent: int(r.SilentSecs), Gaps48: int(r.Gaps48h), Gaps72: int(r.Gaps72h), Exceptions: int(r.Exceptions),
+		Scores: oracle.Scores{
+			FirstScan: s(r.FirstScanAt), Promised: s(r.PromisedAt), DeliverBy: s(r.DeliverBy), PickupBy: s(r.PickupBy), CollectBy: s(r.CollectBy),
+			Exception: uint8(r.FirstException), ExceptionAt: s(r.FirstExceptionAt), Day: time.Unix(int64(r.CohortDay)*86400, 0).UTC().Format(time.DateOnly),
+		},
 	}
 }
