@@ -278,7 +278,7 @@ func outside() []ask {
 func analystAsks() []ask {
 	return append(outside(), []ask{
 		{"SELECT toString(count()) FROM parcels FINAL", "7"},
-		{"SELECT toString(count()) FROM lts_weekly", "5"},
+		{"SELECT toString(count()) FROM lts_weekly", "4"},
 		{"SELECT toString(count()) FROM parcel_scores", "7"},
 		{"SELECT toString(groupArray(milestone)) FROM parcel_trail WHERE tracking_number = 'LX1'", "['']"},
 		{"SELECT raw_text FROM parcel_trail WHERE tracking_number = 'LX1'", denied},
