@@ -9,8 +9,7 @@ import (
 
 // scorePart fills in what scores need of a life besides: the deadlines that the
 // policy sets it, which SQL cannot compute (working days, holiday mode), and the
-// day to which it belongs. v is its verdict under r at second
-// now.
+// day to which it belongs. v is its verdict under r at second now.
 func (v *verdict) scorePart(l *life, r *rules, now uint32, row *schemas.ParcelRow) {
 	row.FirstException, row.FirstExceptionAt = v.exception, millis(v.exceptionAt)
 	if v.exception == schemas.Delivered { // on the way back
