@@ -16,7 +16,7 @@ import (
 // TestTheTruthIsFoundExactly lets a small world live through 25 days, without
 // the scans that carriers stamp in a wrong zone, which nobody can read right.
 // Every true case must be found, with its anchor and its end to the second, and
-// nothing else.
+// nothing else. So must every shop's scores of every week.
 func TestTheTruthIsFoundExactly(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second))
 	if err != nil {
@@ -45,6 +45,7 @@ func TestTheTruthIsFoundExactly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.trueScores(t)
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
