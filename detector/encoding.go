@@ -30,7 +30,9 @@ const (
 	restLaneNew = 1 << 5
 	restNum     = 1 << 6
 
-	noCode  = headCode // a milestone without a code
+	noCode       = headCode // a milestone without a code
+	shortIDBytes = 5
+
 	minFact = 1 + 2 + shortIDBytes
 )
 

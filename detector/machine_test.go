@@ -109,7 +109,7 @@ func TestQuarantineOrders(t *testing.T) {
 	m := ready(t)
 	fact := func(i int, numbers ...string) schemas.Record {
 		return schemas.Record{Kind: schemas.KindOrder, Order: schemas.OrderFact{
-			FactID: schemas.Hash(fmt.Append(nil, i)), ShopID: "s", OrderID: "o", Kind: schemas.OrderLabelCreated, At: testBase, TrackingNumbers: numbers,
+			FactID: schemas.Hash(fmt.Append(nil, i)), ShopID: "s", OrderID: "o", Kind: schemas.OrderLabelCreated, At: testBase + int64(i)*1000, TrackingNumbers: numbers,
 		}}
 	}
 	var many []string

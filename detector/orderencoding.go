@@ -6,12 +6,11 @@ import (
 	"scantrail/schemas"
 )
 
-// The encoding of an order fact behind the one before, 8 bytes for one that says
+// The encoding of an order fact behind the one before, 3 bytes for one that says
 // only that something happened:
 //
 //	head   1   kind (orderKind), orderKey, orderParts, orderAccepted, orderBackfill
 //	time   2+  seconds since the fact before, or since era: see appendSpan
-//	id     5
 //	kind   1   where it does not fit
 //	key        where orderKey, another order than the fact before: shop, order id
 //	parts  1+  where orderParts, uvarint: what follows
@@ -87,7 +86,6 @@ func appendOrderFact(b []byte, f, prev *orderFact) []byte {
 		since = prev.at
 	}
 	b = appendSpan(append(b, head), f.at-since)
-	b = append(b, f.id[:shortIDBytes]...)
 	if head&orderKind == longKind {
 		b = append(b, byte(f.kind))
 	}
@@ -219,7 +217,6 @@ func readOrderFacts(b []byte, dst []orderFact, digits []byte) ([]orderFact, []by
 			r.bad = true
 		}
 		f.at += span
-		copy(f.id[:], r.take(shortIDBytes))
 		if f.kind = schemas.OrderKind(head & orderKind); f.kind == longKind {
 			f.kind = schemas.OrderKind(r.u8())
 		}

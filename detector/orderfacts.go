@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -8,10 +9,10 @@ import (
 )
 
 // orderFact is one order fact as kept: with an order whole, with a parcel
-// without its numbers, and with 40 bits of its id, like scans. Byte slices alias
-// what was decoded.
+// without its numbers. Its id is the hash of what it says, and is not kept: what
+// says the same of the same second is the same fact. Byte slices alias what was
+// decoded.
 type orderFact struct {
-	id       schemas.ID
 	kind     schemas.OrderKind
 	accepted bool
 	backfill bool
@@ -30,41 +31,44 @@ type orderFact struct {
 }
 
 const (
-	maxOrderID   = 64
-	maxPostcode  = 16
-	maxNumbers   = 256 // of one order, over all its facts
-	shortIDBytes = 5
-	laneBytes    = 3
-	allDigits    = 1 << 7 // of an order id: its length counts digits, two in a byte
+	maxOrderID  = 64
+	maxPostcode = 16
+	maxNumbers  = 256 // of one order, over all its facts
+	laneBytes   = 3
+	allDigits   = 1 << 7 // of an order id: its length counts digits, two in a byte
 )
 
-func compareOrderFacts(a, b *orderFact) int {
+// compareOrderFacts orders facts by second and kind, and those of one second and
+// kind by what they say, which is the same in every partition: texts spells the
+// numbers that differ there. Facts that compare equal are one.
+func compareOrderFacts(a, b *orderFact, texts []string) int {
 	if a.at != b.at {
 		return cmp.Compare(a.at, b.at)
 	}
 	if a.kind != b.kind {
 		return cmp.Compare(a.kind, b.kind)
 	}
-	return slices.Compare(a.id[:], b.id[:])
+	return cmp.Or(
+		cmp.Compare(texts[a.shop], texts[b.shop]), bytes.Compare(a.orderID, b.orderID),
+		cmp.Compare(a.market, b.market), cmp.Compare(texts[a.carrier], texts[b.carrier]), cmp.Compare(texts[a.label], texts[b.label]),
+		cmp.Compare(a.lane, b.lane), bytes.Compare(a.postcode, b.postcode), cmp.Compare(a.promise, b.promise), cmp.Compare(a.until, b.until),
+		cmp.Compare(asByte(a.accepted), asByte(b.accepted)), bytes.Compare(a.numbers, b.numbers))
 }
 
 // validOrderFacts reports whether facts can be those of one entity.
-func validOrderFacts(facts []orderFact, texts, links int) bool {
+func validOrderFacts(facts []orderFact, texts []string, links int) bool {
 	if len(facts) > MaxFacts {
 		return false
 	}
 	for i := range facts {
 		f := &facts[i]
-		if !f.lane.valid() || f.market > maxCountry || int(max(f.shop, f.carrier, f.label)) >= texts {
+		if !f.lane.valid() || f.market > maxCountry || int(max(f.shop, f.carrier, f.label)) >= len(texts) {
 			return false
 		}
 		if len(f.orderID) > maxOrderID || len(f.postcode) > maxPostcode || int(f.num) > links || !validNumbers(f.numbers) {
 			return false
 		}
-		if i > 0 && compareOrderFacts(&facts[i-1], f) >= 0 {
-			return false
-		}
-		if slices.ContainsFunc(facts[:i], func(g orderFact) bool { return g.id == f.id }) {
+		if i > 0 && compareOrderFacts(&facts[i-1], f, texts) >= 0 {
 			return false
 		}
 	}
@@ -103,7 +107,6 @@ func (m *Machine) orderFactOf(o *schemas.OrderFact) orderFact {
 		shop: m.texts.of(o.ShopID), market: packCountry(o.Market), carrier: m.texts.of(o.Carrier), label: m.texts.of(o.LabelSource),
 		lane: newLane(packCountry(o.OriginCountry), packCountry(o.DestinationCountry)),
 	}
-	copy(f.id[:], o.FactID[:shortIDBytes])
 	if o.PromiseAt > 0 {
 		f.promise = seconds(o.PromiseAt)
 	}
@@ -143,19 +146,20 @@ func appendNumbers(b []byte, numbers []string) []byte {
 	return b
 }
 
-// insertOrderFact adds f in order unless its id is there already. As with scans, a
-// fact is history only while every copy of it is. It reports whether facts changed.
-func insertOrderFact(facts []orderFact, f *orderFact) ([]orderFact, bool) {
-	if i := slices.IndexFunc(facts, func(g orderFact) bool { return g.id == f.id }); i >= 0 {
-		fresh := facts[i].backfill && !f.backfill
-		if fresh {
-			facts[i].backfill = false
+// insertOrderFact adds f in order, unless it is there already, and returns where
+// it is. As with scans, a fact is history only while every copy of it is. It reports
+// whether facts changed.
+func insertOrderFact(facts []orderFact, f *orderFact, texts []string) (_ []orderFact, at int, changed bool) {
+	for at = len(facts); at > 0; at-- {
+		switch order := compareOrderFacts(&facts[at-1], f, texts); {
+		case order == 0:
+			has := &facts[at-1]
+			fresh := has.backfill && !f.backfill
+			has.backfill = has.backfill && f.backfill
+			return facts, at - 1, fresh
+		case order < 0:
+			return slices.Insert(facts, at, *f), at, true
 		}
-		return facts, fresh
 	}
-	at := len(facts)
-	for at > 0 && compareOrderFacts(&facts[at-1], f) > 0 {
-		at--
-	}
-	return slices.Insert(facts, at, *f), true
+	return slices.Insert(facts, 0, *f), 0, true
 }

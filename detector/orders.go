@@ -28,7 +28,7 @@ func (m *Machine) applyOrder(r *schemas.Record, out *Output) {
 	f.numbers = m.numbersIn(o)
 	facts := m.ordersOf(e)
 	before := m.numbersOf(facts)
-	facts, isNew := insertOrderFact(facts, &f)
+	facts, _, isNew := insertOrderFact(facts, &f, m.texts.list)
 	if !isNew {
 		return
 	}
@@ -92,7 +92,7 @@ func (m *Machine) forward(home, under string, f *orderFact, out *Output) {
 		numbers = numbers[:1]
 	}
 	m.send(home, &schemas.Record{Kind: schemas.KindOrder, Forwarded: true, Home: home, Order: schemas.OrderFact{
-		FactID: f.id, OrderID: string(f.orderID), ShopID: m.texts.list[f.shop], Market: countryName(f.market),
+		OrderID: string(f.orderID), ShopID: m.texts.list[f.shop], Market: countryName(f.market),
 		Kind: f.kind, At: millis(f.at), Carrier: m.texts.list[f.carrier], TrackingNumbers: numbers,
 		LabelSource: m.texts.list[f.label], OriginCountry: countryName(l.origin()), DestinationCountry: countryName(l.destination()),
 		DestinationPostcode: string(f.postcode), PromiseAt: millis(f.promise), Until: millis(f.until),
@@ -128,9 +128,9 @@ func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
 	f = m.orderFactOf(&r.Order) // its bytes are scratch, which the above has used
 	f.num = num
 	m.openAt(e, f.at)
-	facts, changed := insertOrderFact(m.ordersOf(e), &f)
+	facts, at, changed := insertOrderFact(m.ordersOf(e), &f, m.texts.list)
 	m.ofacts = facts
-	if !m.renumber(e, facts, &f) && !changed {
+	if !m.renumber(e, &facts[at], &f) && !changed {
 		return
 	}
 	m.buf3 = appendOrderFacts(m.buf3[:0], facts)
@@ -143,12 +143,11 @@ func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
 
 // renumber keeps the smallest of the numbers under which a fact came, and reports
 // whether that changed.
-func (m *Machine) renumber(e *entity, facts []orderFact, f *orderFact) bool {
-	at := slices.IndexFunc(facts, func(g orderFact) bool { return g.id == f.id })
-	if m.numberAt(e, f.num) >= m.numberAt(e, facts[at].num) {
+func (m *Machine) renumber(e *entity, has, f *orderFact) bool {
+	if m.numberAt(e, f.num) >= m.numberAt(e, has.num) {
 		return false
 	}
-	facts[at].num = f.num
+	has.num = f.num
 	return true
 }
 

@@ -208,7 +208,7 @@ func (m *Machine) checkEntity(e *entity, s sections) error {
 		return fmt.Errorf("entity %s: alerts do not decode", e.id)
 	}
 	m.ofacts, m.digits, ok = readOrderFacts(s.orders, m.ofacts[:0], m.digits[:0])
-	if !ok || !validOrderFacts(m.ofacts, len(m.texts.list), links) || !m.encodes(s.orders, appendOrderFacts(m.buf[:0], m.ofacts)) {
+	if !ok || !validOrderFacts(m.ofacts, m.texts.list, links) || !m.encodes(s.orders, appendOrderFacts(m.buf[:0], m.ofacts)) {
 		return fmt.Errorf("entity %s: order facts do not decode", e.id)
 	}
 	return nil

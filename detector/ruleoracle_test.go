@@ -402,7 +402,7 @@ func minutes(l *life) {
 		for i := range all {
 			all[i].at -= all[i].at % 60
 			all[i].until -= all[i].until % 60
-			*list, _ = insertOrderFact(*list, &all[i])
+			*list, _, _ = insertOrderFact(*list, &all[i], l.texts)
 		}
 	}
 }

@@ -132,7 +132,6 @@ func (b *testLife) order(at, name string, o map[string]string) {
 		carrier: b.texts.of(o["carrier"]), label: b.texts.of(o["label"]), lane: testLane(o["lane"]), num: testNumber(o["num"]),
 		postcode: []byte(o["postcode"]),
 	}
-	f.id[0] = byte(len(b.orders) + 1)
 	if id := o["id"]; id != "" {
 		f.orderID = []byte(id)
 	}
@@ -142,9 +141,9 @@ func (b *testLife) order(at, name string, o map[string]string) {
 	if u := o["until"]; u != "" {
 		f.until = testTime(b.t, u)
 	}
-	b.orders, _ = insertOrderFact(b.orders, &f)
+	b.orders, _, _ = insertOrderFact(b.orders, &f, b.texts.list)
 	if string(f.orderID) == "A" {
-		b.main, _ = insertOrderFact(b.main, &f)
+		b.main, _, _ = insertOrderFact(b.main, &f, b.texts.list)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 const snapshotVersion = 4
 
 // entityVersion is the version of an entity's form in the archive.
-const entityVersion = 3
+const entityVersion = 4
 
 const (
 	chunkHead = 5

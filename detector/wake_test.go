@@ -55,9 +55,6 @@ func randomLife(w *world, m *Machine) *life {
 			market: packCountry(pick("", "GB")), carrier: m.texts.of(pick("", "acme", "other")), label: m.texts.of(pick("", "platform", "seller")),
 			orderID: []byte(pick("SO-0", "SO-0", "SO-1")), postcode: []byte(pick("", "sw1a 2aa", "N12 9ZZ")), num: uint8(w.rng.IntN(3)),
 		}
-		for i := range f.id {
-			f.id[i] = byte(w.rng.Uint32())
-		}
 		switch {
 		case f.kind == schemas.OrderHoliday:
 			f.until = uint32(w.at() / 1000)
@@ -66,9 +63,9 @@ func randomLife(w *world, m *Machine) *life {
 		case w.rng.IntN(2) == 0:
 			f.promise = uint32(w.at() / 1000)
 		}
-		l.orders, _ = insertOrderFact(l.orders, &f)
+		l.orders, _, _ = insertOrderFact(l.orders, &f, m.texts.list)
 		if string(f.orderID) == "SO-0" && m.texts.list[f.shop] == "shop-1" {
-			l.main, _ = insertOrderFact(l.main, &f)
+			l.main, _, _ = insertOrderFact(l.main, &f, m.texts.list)
 		}
 	}
 	l.places, l.texts = m.places.list, m.texts.list

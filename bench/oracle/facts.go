@@ -80,10 +80,8 @@ type order struct {
 const never = int64(-1)
 
 func newOrder(shop, id string, facts []schemas.OrderFact) *order {
-	slices.SortFunc(facts, func(a, b schemas.OrderFact) int {
-		return cmp.Or(cmp.Compare(a.At/1000, b.At/1000), cmp.Compare(a.Kind, b.Kind), slices.Compare(a.FactID[:], b.FactID[:]))
-	})
-	facts = slices.CompactFunc(facts, func(a, b schemas.OrderFact) bool { return a.FactID == b.FactID })
+	slices.SortFunc(facts, compareOrderFacts)
+	facts = slices.CompactFunc(facts, func(a, b schemas.OrderFact) bool { return compareOrderFacts(a, b) == 0 })
 	o := &order{shop: shop, id: id, facts: facts, promise: never, at: facts[0].At / 1000}
 	for i := range facts {
 		f := &facts[i]
@@ -118,6 +116,17 @@ func newOrder(shop, id string, facts []schemas.OrderFact) *order {
 		}
 	}
 	return o
+}
+
+// compareOrderFacts is the order among the facts of an order; those that it calls
+// equal are one.
+func compareOrderFacts(a, b schemas.OrderFact) int {
+	accepted := map[bool]int{true: 1}
+	return cmp.Or(cmp.Compare(a.At/1000, b.At/1000), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Market, b.Market),
+		cmp.Compare(a.Carrier, b.Carrier), cmp.Compare(a.LabelSource, b.LabelSource), cmp.Compare(a.OriginCountry, b.OriginCountry),
+		cmp.Compare(a.DestinationCountry, b.DestinationCountry), cmp.Compare(a.DestinationPostcode, b.DestinationPostcode),
+		cmp.Compare(a.PromiseAt/1000, b.PromiseAt/1000), cmp.Compare(a.Until/1000, b.Until/1000),
+		accepted[a.Accepted]-accepted[b.Accepted], slices.Compare(a.TrackingNumbers, b.TrackingNumbers))
 }
 
 // first returns the time of the earliest fact of one of the kinds.

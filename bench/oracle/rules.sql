@@ -60,7 +60,7 @@ WHERE w.1 = 1;
 
 -- name: orders
 INSERT INTO orders
-WITH (at, kind, fact) AS o
+WITH (at, kind, market, carrier, src, orig, dest, post, promise, until) AS o
 SELECT seed, shop, ord,
     if(countIf(kind = 6) > 0, minIf(at, kind = 6), min(at)),
     countIf(kind = 6) > 0,
@@ -80,14 +80,14 @@ SELECT seed, shop, ord,
     argMinIf(orig, o, kind = 6 AND orig != ''),
     argMinIf(dest, o, kind = 6 AND dest != ''),
     argMinIf(post, o, kind = 6 AND post != ''),
-    if(countIf(promise != 0) = 0, -1, intDiv(argMaxIf(promise, o, promise != 0), 1000)),
+    if(countIf(promise != 0) = 0, -1, argMaxIf(promise, o, promise != 0)),
     arraySort(groupUniqArrayIf(at, kind = 8)),
     arraySort(groupArrayIf(at, kind IN (9, 10))),
     arrayMap(h -> h.1, groupArrayIf((at, until), kind = 11 AND until > at) AS h),
     arrayMap(h -> h.2, h)
 FROM
 (
-    SELECT seed, shop, ord, fact, any(kind) AS kind, intDiv(any(in_orders.at), 1000) AS at, intDiv(any(in_orders.until), 1000) AS until, any(promise) AS promise,
+    SELECT seed, shop, ord, fact, any(kind) AS kind, intDiv(any(in_orders.at), 1000) AS at, intDiv(any(in_orders.until), 1000) AS until, intDiv(any(in_orders.promise), 1000) AS promise,
         any(in_orders.nums) AS nums, any(carrier) AS carrier, any(src) AS src, any(orig) AS orig, any(dest) AS dest, any(post) AS post, any(market) AS market
     FROM in_orders
     GROUP BY seed, shop, ord, fact
