@@ -231,7 +231,7 @@ func (m *Machine) nextVersion() uint64 {
 func (m *Machine) publish(e *entity, k *known, l *life, out *Output) {
 	rule, detail := k.family.rule(k.level)
 	a := schemas.Alert{
-		Home: e.id, Version: m.nextVersion(), Rule: rule, Detail: detail, Level: k.level, Status: k.status,
+		Home: m.idOf(e), Version: m.nextVersion(), Rule: rule, Detail: detail, Level: k.level, Status: k.status,
 		Milestone: k.family.missing(), AnchorAt: millis(k.anchor), EndedAt: millis(k.ended), OpenedAt: millis(k.opened),
 		ChangedAt: millis(m.nowOf(e)), Backfill: k.backfill,
 	}
@@ -273,7 +273,7 @@ func (m *Machine) describe(e *entity, k *known, l *life, a *schemas.Alert, when 
 	at := &m.places.list[ctx.fact.place]
 	o := summarize(l.main)
 	lane := o.lane.complete(l.facts)
-	a.ParcelID, a.TrackingNumber = e.id, out.text.of(m.sections(e).number)
+	a.ParcelID, a.TrackingNumber = a.Home, out.text.of(m.numberOf(e))
 	a.Stage, a.Carrier, a.Facility, a.Country = ctx.stage, at.carrier, at.facility, countryName(at.country)
 	a.Origin, a.Destination = countryName(lane.origin()), countryName(lane.destination())
 	since := latest.fact.sec
@@ -333,14 +333,14 @@ func (m *Machine) announce(p *entity, l *life, out *Output) {
 	}
 	before := p.stages & way
 	p.stages |= news
-	s := m.sections(p)
+	id, number := m.idOf(p), m.numberOf(p)
 	o := summarize(l.main)
 	for stage := range uint8(numStages) {
 		if news&(1<<stage) == 0 || stage != exception && before>>stage != 0 {
 			continue
 		}
 		out.Statuses = append(out.Statuses, schemas.Status{
-			ParcelID: p.id, TrackingNumber: out.text.of(s.number),
+			ParcelID: id, TrackingNumber: out.text.of(number),
 			ShopID: m.texts.list[o.shop], OrderID: out.text.of(o.orderID),
 			Version: m.nextVersion(), Stage: stageNames[stage], At: millis(v.reachedAt[stage]), ChangedAt: millis(m.now()),
 		})

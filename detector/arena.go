@@ -33,26 +33,44 @@ const (
 	maxBlob = 60_000
 )
 
-// classSize lists the block sizes: 8 bytes apart where parcels live, then about
-// a quarter, each near a whole fraction of a page.
-var classSize = [...]int{
-	32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128, 136, 144, 152, 160, 168, 176, 184, 192, 200, 208, 216,
-	224, 232, 240, 248, 256, 264, 272, 280, 288, 296, 304, 312, 320,
-	336, 352, 368, 384, 400, 416, 432, 448, 464, 480, 496, 512,
+// Block sizes are fineStep apart where parcels live, then 16, then about a quarter,
+// each near a whole fraction of a page.
+const (
+	minBlock = 32
+	maxFine  = 320
+	fineStep = 4
+	fine     = (maxFine-minBlock)/fineStep + 1 // classes up to maxFine
+	maxEven  = 512
+	even     = (maxEven - maxFine) / 16
+)
+
+var largeSizes = [...]int{
 	576, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 4096, 5120,
 	6528, 8192, 10912, 13104, 16384, 21840, 32768, 65536,
 }
 
+// classSize lists the block sizes.
+var classSize = func() (t [fine + even + len(largeSizes)]int) {
+	for c := range fine {
+		t[c] = minBlock + c*fineStep
+	}
+	for c := range even {
+		t[fine+c] = maxFine + (c+1)*16
+	}
+	copy(t[fine+even:], largeSizes[:])
+	return t
+}()
+
 func classOf(size int) uint8 {
 	switch {
-	case size <= 32:
+	case size <= minBlock:
 		return 0
-	case size <= 320:
-		return uint8((size+7)/8 - 4)
-	case size <= 512:
-		return uint8((size+15)/16 + 16)
+	case size <= maxFine:
+		return uint8((size - minBlock + fineStep - 1) / fineStep)
+	case size <= maxEven:
+		return uint8((size-maxFine+15)/16 + fine - 1)
 	}
-	c := 49
+	c := fine + even
 	for classSize[c] < size {
 		c++
 	}

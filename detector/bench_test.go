@@ -29,10 +29,11 @@ var benchWay = [...]schemas.Milestone{20, 30, 31, 40, 42, 50, 51, 55, 56, 60, 70
 
 func (w *benchWorld) set(i int) string {
 	copy(w.number[:], "LX000000000CN")
-	for k := 10; k >= 2; k-- {
+	for k := 9; k >= 2; k-- {
 		w.number[k] = byte('0' + i%10)
 		i /= 10
 	}
+	w.number[10] = checkDigit(w.number[2:10])
 	return string(w.number[:13])
 }
 
@@ -245,7 +246,7 @@ func BenchmarkRows(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		rows = m.parcelRows(m.entities.at(uint32(i%*parcelsFlag)), rows[:0])
+		rows = m.parcelRows(m.entities.at(uint32(i%*parcelsFlag)), rowState{}, rows[:0])
 	}
 }
 
@@ -333,10 +334,14 @@ func BenchmarkTimers(b *testing.B) {
 	n := *parcelsFlag
 	for range b.N {
 		m := NewMachine(0, 1)
-		for i := range n {
-			var id schemas.ID
-			binary.LittleEndian.PutUint64(id[:], uint64(i)*0x9e3779b97f4a7c15)
-			m.entities.add(&id)
+		m.entities.idOf = func(e *entity) (id schemas.ID) {
+			binary.LittleEndian.PutUint64(id[:], uint64(e.opened)*0x9e3779b97f4a7c15)
+			return id
+		}
+		for i := range uint32(n) {
+			id := m.entities.idOf(&entity{opened: i})
+			_, e := m.entities.add(&id)
+			e.opened = i
 		}
 		now := uint32(testBase / 1000)
 		m.timers.start(now)

@@ -6,34 +6,40 @@ import (
 	"scantrail/schemas"
 )
 
-// The encoding of a fact behind the one before (usualFact before the first), 10
-// bytes for a scan at another place within nine hours:
+// The encoding of a fact behind the one before, 8 bytes for a scan at another
+// place within nine hours:
 //
-//	head   1   code of the milestone (headCode), headPlace, headRest
+//	head   1   step to the milestone (headStep), headRest, place (headPlace)
 //	time   2+  seconds since the fact before, see appendSpan
-//	id     5   big endian
-//	kind   1   the milestone, where it has no code
+//	id     4   big endian
+//	kind   1   where the step is none: the milestone
 //	rest   1   where headRest: flags that are not as usual
-//	place  2   where headPlace: another place than the fact before
+//	place  1   its low byte, the rest is in the head; none where it is that of the
+//	           fact before, or 2 where it is out of reach
 //	lane   3   where restLaneNew: another lane than the fact before that states one
 //	num    1   where restNum: another number than the fact before
-//	extra  3   of accepted and delivered
+//	extra  1+  of accepted and delivered, uvarint
 //
 // As usual is a fact that is physical and progress as its milestone says, is
-// backfill where the fact before is, not void, and states its lane.
+// backfill where the fact before is, neither void nor refused, and states its lane.
+// The first fact counts from the opening of the parcel, in either direction.
 const (
-	headCode  = 1<<6 - 1
-	headPlace = 1 << 6
-	headRest  = 1 << 7
+	headStep  = 15 << 4 // from the code of the milestone before, plus stepBack
+	headRest  = 1 << 3
+	headPlace = 7
+
+	stepBack  = 3
+	noStep    = 15
+	samePlace = 6
+	farPlace  = 7 // lower ones are the high bits of the place
 
 	restLane    = 1 << 4 // states a lane
 	restLaneNew = 1 << 5
 	restNum     = 1 << 6
+	restRefused = 1 << 7
 
-	noCode       = headCode // a milestone without a code
-	shortIDBytes = 5
-
-	minFact = 1 + 2 + shortIDBytes
+	shortIDBytes = 4
+	minFact      = 1 + 2 + shortIDBytes
 )
 
 // coded lists the milestones by their codes. What is written stays readable: new
@@ -49,6 +55,9 @@ var coded = [...]schemas.Milestone{
 	schemas.Damaged, schemas.Lost, schemas.Destroyed, schemas.Cancelled, schemas.Seized, schemas.ReturnStarted,
 	schemas.ReturnInTransit, schemas.Returned, schemas.NumberChanged, schemas.TrackingEnded, schemas.Info,
 }
+
+// noCode is that of a milestone that is not among them: no step leads there.
+const noCode = 1 << 7
 
 // codes are coded by milestone, and usualFlags what is usual of each.
 var codes, usualFlags = func() (code, flags [256]uint8) {
@@ -67,11 +76,13 @@ var codes, usualFlags = func() (code, flags [256]uint8) {
 	return code, flags
 }()
 
-// era is the second from which the first time of an encoding counts (2020).
-const era = 1_577_836_800
+// beforeFirst is what the first fact of a parcel is encoded against.
+func beforeFirst(opened uint32) tail { return tail{fact: fact{sec: opened}} }
 
-// beforeFirst is what the first fact is encoded against.
-var beforeFirst = tail{fact: fact{sec: era}}
+// zigzag folds a difference of seconds in either direction, so that small ones
+// stay small, and unfold is the way back.
+func zigzag(d uint32) uint32 { return d<<1 ^ uint32(int32(d)>>31) }
+func unfold(z uint32) uint32 { return z>>1 ^ -(z & 1) }
 
 // appendSpan appends a number of seconds: 2 bytes up to 9 hours, 3 up to 48 days,
 // 4 up to 17 years, else 5.
@@ -106,32 +117,36 @@ func readSpan(b []byte) (n uint32, width int) {
 // appendFact appends the encoding of f behind t.
 func appendFact(b []byte, f *fact, t *tail) []byte {
 	prev := &t.fact
-	head, rest := codes[f.milestone], f.flags&factMeaning
-	if f.place != prev.place {
-		head |= headPlace
-	}
-	if f.lane != 0 {
-		rest |= restLane
-		if f.lane != t.lane {
-			rest |= restLaneNew
-		}
-	}
-	if f.num != prev.num {
-		rest |= restNum
+	head, rest := stepTo(prev.milestone, f.milestone)<<4, f.rest(t)
+	switch {
+	case f.place == prev.place:
+		head |= samePlace
+	case f.place < samePlace<<8:
+		head |= uint8(f.place >> 8)
+	default:
+		head |= farPlace
 	}
 	if rest != t.usual(f.milestone) {
 		head |= headRest
 	}
-	b = appendSpan(append(b, head), f.sec-prev.sec)
-	b = append(b, byte(f.id>>32), byte(f.id>>24), byte(f.id>>16), byte(f.id>>8), byte(f.id))
-	if head&headCode == noCode {
+	span := f.sec - prev.sec
+	if t.n == 0 {
+		span = zigzag(span)
+	}
+	b = appendSpan(append(b, head), span)
+	b = binary.BigEndian.AppendUint32(b, uint32(f.id))
+	if head>>4 == noStep {
 		b = append(b, byte(f.milestone))
 	}
 	if head&headRest != 0 {
 		b = append(b, rest)
 	}
-	if head&headPlace != 0 {
+	switch head & headPlace {
+	case samePlace:
+	case farPlace:
 		b = append(b, byte(f.place), byte(f.place>>8))
+	default:
+		b = append(b, byte(f.place))
 	}
 	if rest&restLaneNew != 0 {
 		b = appendLane(b, f.lane)
@@ -140,13 +155,40 @@ func appendFact(b []byte, f *fact, t *tail) []byte {
 		b = append(b, f.num)
 	}
 	if hasExtra(f.milestone) {
-		b = append(b, byte(f.extra), byte(f.extra>>8), byte(f.extra>>16))
+		b = binary.AppendUvarint(b, uint64(f.extra))
 	}
 	return b
 }
 
-func appendFacts(b []byte, facts []fact) []byte {
-	t := beforeFirst
+// stepTo returns the step from one milestone to the next, noStep where it is too
+// long.
+func stepTo(from, to schemas.Milestone) uint8 {
+	if codes[to] == noCode {
+		return noStep
+	}
+	return min(codes[to]-codes[from]&^noCode+stepBack, noStep)
+}
+
+// rest puts the flags of f and what it has unlike the fact before into one byte.
+func (f *fact) rest(t *tail) uint8 {
+	rest := f.flags & factMeaning
+	if f.flags&factRefused != 0 {
+		rest |= restRefused
+	}
+	if f.lane != 0 {
+		rest |= restLane
+		if f.lane != t.lane {
+			rest |= restLaneNew
+		}
+	}
+	if f.num != t.fact.num {
+		rest |= restNum
+	}
+	return rest
+}
+
+func appendFacts(b []byte, opened uint32, facts []fact) []byte {
+	t := beforeFirst(opened)
 	for i := range facts {
 		b = appendFact(b, &facts[i], &t)
 		t.follow(&facts[i])
@@ -192,42 +234,59 @@ func (t *tail) next(b []byte) ([]byte, bool) {
 			return b, false
 		}
 	}
+	if t.n == 0 {
+		span = unfold(span)
+	}
 	f.sec += span
 	b = b[1+width:]
-	f.id = uint64(binary.BigEndian.Uint32(b))<<8 | uint64(b[4])
+	f.id = uint64(binary.BigEndian.Uint32(b))
 	b = b[shortIDBytes:]
 	t.n++
-	c := head & headCode
-	if head&headRest == 0 && int(c) < len(coded) && !hasExtra(coded[c]) {
-		f.milestone, f.extra = coded[c], 0
-		f.flags = usualFlags[f.milestone] | f.flags&factBackfill
-		if head&headPlace == 0 {
-			return b, true
-		}
-		if len(b) < 2 {
-			return b, false
-		}
+	c := codes[f.milestone]&^noCode + head>>4 - stepBack
+	if head>>4 == noStep || head&headRest != 0 || int(c) >= len(coded) || hasExtra(coded[c]) {
+		return t.long(head, c, b)
+	}
+	f.milestone, f.extra = coded[c], 0
+	f.flags = usualFlags[f.milestone] | f.flags&factBackfill
+	switch p := head & headPlace; {
+	case p == samePlace:
+		return b, true
+	case p < samePlace && len(b) > 0:
+		f.place = uint16(p)<<8 | uint16(b[0])
+		return b[1:], true
+	case p == farPlace && len(b) > 1:
 		f.place = binary.LittleEndian.Uint16(b)
 		return b[2:], true
 	}
-	return t.long(head, b)
+	return b, false
 }
 
-// long takes off b what follows the id of a fact that is not the most usual.
-func (t *tail) long(head uint8, b []byte) ([]byte, bool) {
+// long takes off b what follows the id of a fact that is not the most usual. c is
+// the code that its step leads to.
+func (t *tail) long(head, c uint8, b []byte) ([]byte, bool) {
 	f, r := &t.fact, reader{b: b}
-	if c := head & headCode; int(c) < len(coded) {
-		f.milestone = coded[c]
-	} else {
+	switch {
+	case head>>4 == noStep:
 		f.milestone = schemas.Milestone(r.u8())
+	case int(c) < len(coded):
+		f.milestone = coded[c]
+	default:
+		r.bad = true
 	}
 	rest := t.usual(f.milestone)
 	if head&headRest != 0 {
 		rest = r.u8()
 	}
 	f.flags = rest & factMeaning
-	if head&headPlace != 0 {
+	if rest&restRefused != 0 {
+		f.flags |= factRefused
+	}
+	switch p := head & headPlace; p {
+	case samePlace:
+	case farPlace:
 		f.place = r.u16()
+	default:
+		f.place = uint16(p)<<8 | uint16(r.u8())
 	}
 	if rest&restLaneNew != 0 {
 		t.lane = readLane(r.take(laneBytes))
@@ -241,16 +300,15 @@ func (t *tail) long(head uint8, b []byte) ([]byte, bool) {
 	}
 	f.extra = 0
 	if hasExtra(f.milestone) {
-		e := r.take(3)
-		f.extra = uint32(e[0]) | uint32(e[1])<<8 | uint32(e[2])<<16
+		f.extra = uint32(min(r.uvarint(), 1<<32-1))
 	}
 	return r.b, !r.bad
 }
 
 // readFacts decodes what appendFacts wrote behind dst and reports whether b was
 // such an encoding.
-func readFacts(b []byte, dst []fact) (_ []fact, ok bool) {
-	t := beforeFirst
+func readFacts(b []byte, opened uint32, dst []fact) (_ []fact, ok bool) {
+	t := beforeFirst(opened)
 	for len(b) > 0 {
 		if b, ok = t.next(b); !ok {
 			return dst, false
@@ -263,8 +321,8 @@ func readFacts(b []byte, dst []fact) (_ []fact, ok bool) {
 // probe walks over the encoding without building the facts, for the scan that
 // comes last and for the first time, as most do: it returns the tail, and
 // whether id is there.
-func probe(b []byte, id uint64) (t tail, found bool) {
-	t = beforeFirst
+func probe(b []byte, opened uint32, id uint64) (t tail, found bool) {
+	t = beforeFirst(opened)
 	for len(b) > 0 {
 		var ok bool
 		if b, ok = t.next(b); !ok {

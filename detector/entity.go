@@ -7,34 +7,20 @@ import (
 	"scantrail/schemas"
 )
 
-// entity is the slot of one parcel or one order: 48 bytes without a pointer. Its
-// blob holds, one after the other, the tracking number, and where the flags say
-// so what only some have (more), the order facts and the known alerts, and then
-// the facts. An order has no number and no scans.
+// entity is the slot of one parcel or one order: 20 bytes without a pointer. Its
+// blob holds, one after the other, where the flags say so its id, its name, where
+// they say so what only some have (more), the known alerts and the order facts,
+// and then the facts. The name of a parcel is its tracking number, and that of an
+// order its shop and order id: the id is the hash of it. An order has no scans.
 type entity struct {
-	id       schemas.ID // of a parcel its hash, of an order that of shop and order
-	rowLow   uint32     // version of its row, without the ordinal: see version
 	blob     uint32
 	opened   uint32 // effective time of the fact that the log showed first
-	updated  uint32 // clock at version
 	deadline uint32 // next second to look at it; 0 is never
-	rowMid   uint16
 	bucket   uint16 // timers: bucket plus 1; 0 is not filed
 	flags    uint16
 	size     uint16 // of the blob
-	rowHigh  uint8
-	stages   uint8 // reported to parcel.status
-	policy   uint8 // that it was last judged by; 0 is none
-	number   uint8 // bytes of the tracking number
-}
-
-// version returns the version of e's row, whose ordinal is 0.
-func (e *entity) version() uint64 {
-	return uint64(e.rowHigh)<<56 | uint64(e.rowMid)<<40 | uint64(e.rowLow)<<8
-}
-
-func (e *entity) setVersion(v uint64) {
-	e.rowHigh, e.rowMid, e.rowLow = uint8(v>>56), uint16(v>>40), uint32(v>>8)
+	policy   uint8  // that it was last judged by; 0 is none
+	stages   uint8  // reported to parcel.status
 }
 
 const (
@@ -48,6 +34,9 @@ const (
 	entityBadNumber // a scan's number failed the check of its carrier's format
 	entityOrders    // it has order facts
 	entityAlerts    // alerts of it are known
+	entityKeyed     // its id is not the hash of its name as kept, and stands in the blob
+	entityRow       // it has a row, or had one
+	entityRestless  // its row has changed since it last came to rest
 	entityFlagsEnd
 
 	// entityFree marks a slot that is not in use. It is no state: a snapshot
@@ -55,7 +44,6 @@ const (
 	entityFree = 1 << 15
 )
 
-func (e *entity) key() *schemas.ID    { return &e.id }
 func (e *entity) is(flag uint16) bool { return e.flags&flag != 0 }
 
 // parcel reports whether e is a parcel with a trail of its own.
@@ -64,7 +52,7 @@ func (e *entity) parcel() bool { return e.flags&(entityOrder|entityMoved) == 0 }
 func sizeOf[T any](v T) uintptr { return unsafe.Sizeof(v) }
 
 // sections are the parts of an entity's blob. They alias it.
-type sections struct{ number, more, orders, alerts, facts []byte }
+type sections struct{ id, name, more, alerts, orders, facts []byte }
 
 func (m *Machine) sections(e *entity) sections {
 	s, ok := cutSections(m.blobs.block(e.blob)[:e.size], e)
@@ -74,49 +62,73 @@ func (m *Machine) sections(e *entity) sections {
 	return s
 }
 
-// cutSections cuts e's blob. Before the order facts and the alerts stands their
-// length, in two bytes; that of more is part of it.
+// cutSections cuts e's blob. Before the alerts stands their length, and before the
+// order facts, which are the rest of an order; that of more is part of it.
 func cutSections(b []byte, e *entity) (s sections, ok bool) {
+	if e.flags&(entityKeyed|entityOrder|entityMore|entityAlerts|entityOrders) == 0 {
+		n := packedLen(b)
+		if n > len(b) {
+			return s, false
+		}
+		s.name, s.facts = b[:n], b[n:]
+		return s, true
+	}
 	r := reader{b: b}
-	s.number = r.long(int(e.number))
+	if e.is(entityKeyed) {
+		s.id = r.long(len(schemas.ID{}))
+	}
+	if e.is(entityOrder) {
+		s.name = r.long(orderNameLen(r.b))
+	} else {
+		s.name = r.long(packedLen(r.b))
+	}
 	if e.is(entityMore) && len(r.b) >= 2 {
 		s.more = r.long(int(binary.LittleEndian.Uint16(r.b)))
 	}
-	if e.is(entityOrders) {
-		s.orders = r.long(int(r.u16()))
-	}
 	if e.is(entityAlerts) {
-		s.alerts = r.long(int(r.u16()))
+		s.alerts = r.long(int(min(r.uvarint(), maxBlob)))
+	}
+	switch {
+	case e.flags&(entityOrder|entityOrders) == entityOrder|entityOrders:
+		s.orders, r.b = r.b, nil
+	case e.is(entityOrders):
+		s.orders = r.long(int(min(r.uvarint(), maxBlob)))
 	}
 	s.facts = r.b
 	return s, !r.bad && e.is(entityMore) == (len(s.more) > 0) && e.is(entityOrders) == (len(s.orders) > 0) && e.is(entityAlerts) == (len(s.alerts) > 0)
 }
 
+// maxLengths is what the id and the lengths of the sections need at most.
+const maxLengths = 16 + 2*binary.MaxVarintLen16
+
 // store writes a blob of the given sections, which may alias the old one. It
 // reports whether they fit.
 func (m *Machine) store(e *entity, s sections) bool {
-	size := len(s.number) + len(s.more) + len(s.orders) + len(s.alerts) + len(s.facts)
-	if size+4 > maxBlob {
+	size := len(s.name) + len(s.more) + len(s.orders) + len(s.alerts) + len(s.facts)
+	if size+maxLengths > maxBlob {
 		return false
 	}
 	e.flags &^= entityMore | entityOrders | entityAlerts
-	b := append(m.buf2[:0], s.number...)
+	b := append(append(m.buf2[:0], s.id...), s.name...)
 	if len(s.more) > 0 {
 		e.flags |= entityMore
 		b = append(b, s.more...)
 	}
-	if len(s.orders) > 0 {
-		e.flags |= entityOrders
-		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(s.orders))), s.orders...)
-	}
 	if len(s.alerts) > 0 {
 		e.flags |= entityAlerts
-		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(s.alerts))), s.alerts...)
+		b = append(binary.AppendUvarint(b, uint64(len(s.alerts))), s.alerts...)
+	}
+	if len(s.orders) > 0 {
+		e.flags |= entityOrders
+		if !e.is(entityOrder) {
+			b = binary.AppendUvarint(b, uint64(len(s.orders)))
+		}
+		b = append(b, s.orders...)
 	}
 	b = append(b, s.facts...)
 	m.buf2 = b
 	e.blob = m.blobs.put(e.blob, b)
-	e.number, e.size = uint8(len(s.number)), uint16(len(b))
+	e.size = uint16(len(b))
 	return true
 }
 
@@ -124,11 +136,7 @@ func (m *Machine) store(e *entity, s sections) bool {
 // of the others. It reports false for any other fact, which it leaves alone.
 func (m *Machine) appendNew(e *entity, f *fact) bool {
 	old := m.blobs.block(e.blob)[:e.size]
-	facts := old[e.number:]
-	if e.flags&(entityMore|entityOrders|entityAlerts) != 0 {
-		facts = m.sections(e).facts
-	}
-	t, found := probe(facts, f.id)
+	t, found := probe(m.sections(e).facts, e.opened, f.id)
 	if found || t.n >= MaxFacts || t.n > 0 && compareFacts(&t.fact, f) > 0 {
 		return false
 	}
@@ -212,19 +220,23 @@ func (m *Machine) setMore(e *entity, x *more) bool {
 // factsOf decodes the facts of e into the machine's scratch.
 func (m *Machine) factsOf(e *entity) []fact {
 	var ok bool
-	m.facts, ok = readFacts(m.sections(e).facts, m.facts[:0])
+	m.facts, ok = readFacts(m.sections(e).facts, e.opened, m.facts[:0])
 	if !ok {
 		panic("detector: facts of a parcel do not decode: memory is damaged")
 	}
 	return m.facts
 }
 
-// add creates a parcel, or with an empty number an order.
-func (m *Machine) add(id *schemas.ID, number string, flags uint16, opened uint32) (uint32, *entity) {
+// add creates a parcel or, with entityOrder, an order. name may be scratch.
+func (m *Machine) add(id *schemas.ID, name []byte, flags uint16, opened uint32) (uint32, *entity) {
 	i, e := m.entities.add(id)
 	e.opened, e.flags = opened, flags
-	m.buf = append(m.buf[:0], number[:min(len(number), schemas.MaxNumber)]...)
-	m.store(e, sections{number: m.buf})
+	s := sections{name: name}
+	if m.idFrom(&s, flags) != *id {
+		e.flags |= entityKeyed
+		s.id = id[:]
+	}
+	m.store(e, s)
 	m.count(e, 1)
 	return i, e
 }
@@ -244,15 +256,18 @@ func (m *Machine) count(e *entity, by int) {
 func (m *Machine) remove(i uint32, e *entity) {
 	m.count(e, -1)
 	m.setPolicy(e, 0)
-	m.blobs.release(e.blob)
+	if e.is(entityDirty) {
+		m.unwritten.drop(i)
+	}
 	m.entities.remove(i)
+	m.blobs.release(e.blob)
 	*e = entity{flags: entityFree}
 }
 
 // touch makes the row of e newer and lists it for writing.
 func (m *Machine) touch(i uint32, e *entity) {
-	e.setVersion(m.version)
-	e.updated = m.nowOf(e)
+	m.unwritten.set(i, rowState{m.version, m.nowOf(e)})
+	e.flags |= entityRow | entityRestless
 	if !e.is(entityDirty) {
 		e.flags |= entityDirty
 		m.dirty(e).push(i)
@@ -287,7 +302,7 @@ func (m *Machine) nowOf(e *entity) uint32 {
 // linked reports whether e has other numbers. Their count stands behind the size
 // of the section and the product.
 func (m *Machine) linked(e *entity) bool {
-	return e.is(entityMore) && m.blobs.block(e.blob)[int(e.number)+4] != 0
+	return e.is(entityMore) && m.sections(e).more[4] != 0
 }
 
 func (m *Machine) setPolicy(e *entity, policy uint8) {
@@ -334,7 +349,7 @@ func (m *Machine) quarantine(i uint32, e *entity, reason string, out *Output) {
 		o := summarize(m.ordersOf(e))
 		gap.ShopID, gap.OrderID = m.texts.list[o.shop], out.text.of(o.orderID)
 	} else {
-		gap.ParcelID, gap.TrackingNumber = e.id, out.text.of(m.sections(e).number)
+		gap.ParcelID, gap.TrackingNumber = m.idOf(e), out.text.of(m.numberOf(e))
 	}
 	out.Gaps = append(out.Gaps, gap)
 	m.touch(i, e)

@@ -13,11 +13,11 @@ import (
 // is no parcel: placeholder numbers merge the world.
 const MaxFacts = schemas.MaxFacts
 
-// fact is one scan as f needs it. 40 bits of the fact id are kept: within a
-// parcel of 12 facts two share them with a probability of 6e-11, within one of
-// 256 with 3e-8; the later one would then count as a copy of the first.
+// fact is one scan as f needs it. 32 bits of the fact id are kept: within a
+// parcel of 12 facts two share them with a probability of 2e-8, within one of
+// 256 with 8e-6; the later one would then count as a copy of the first.
 type fact struct {
-	id        uint64 // first 40 bits of the fact id, big endian: keeps its order
+	id        uint64 // first 32 bits of the fact id, big endian: keeps its order
 	sec       uint32 // effective time, Unix seconds
 	lane      lane   // as this fact states it
 	extra     uint32 // of accepted: seconds from sec to the reception; of delivered: postcodeMark; 24 bits
@@ -32,6 +32,7 @@ const (
 	factProgress
 	factBackfill // every copy received so far was flagged as backfill
 	factVoid     // withdrawn by the carrier; with no milestone it has not been received
+	factRefused  // the consignee refused the parcel, says its reason
 
 	factMeaning = factPhysical | factProgress | factBackfill | factVoid
 )
@@ -51,7 +52,7 @@ func seconds(ms int64) uint32 {
 // millis is the way back; 0 stays 0.
 func millis(sec uint32) int64 { return int64(sec) * 1000 }
 
-func shortID(id *schemas.ID) uint64 { return binary.BigEndian.Uint64(id[:8]) >> 24 }
+func shortID(id *schemas.ID) uint64 { return uint64(binary.BigEndian.Uint32(id[:])) }
 
 func compareFacts(a, b *fact) int {
 	if a.sec != b.sec {
@@ -104,7 +105,7 @@ func validFacts(facts []fact, places, links int) bool {
 	}
 	for i := range facts {
 		f := &facts[i]
-		if int(f.place) >= places || int(f.num) > links || !f.lane.valid() || f.sec == 0 {
+		if int(f.place) >= places || int(f.num) > links || !f.lane.valid() || f.sec == 0 || f.extra > maxExtra {
 			return false
 		}
 		if i > 0 && compareFacts(&facts[i-1], f) >= 0 {

@@ -30,7 +30,7 @@ func (m *Machine) judge(i uint32, e *entity, out *Output) {
 	last := &lives[len(lives)-1]
 	m.announce(e, last, out)
 	// Of what has no row yet and only links or withdrawn scans, nothing is known.
-	unheard := e.version() == 0 && len(last.facts) == 0 && !e.is(entityOrders)
+	unheard := !e.is(entityRow) && len(last.facts) == 0 && !e.is(entityOrders)
 	if (changed || news) && !unheard {
 		m.touch(i, e)
 	}

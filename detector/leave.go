@@ -32,11 +32,14 @@ const (
 // written.
 type leaver struct {
 	entity
-	at       uint32 // when it left
+	id       schemas.ID
+	row      rowState // of its last row, where that is not written
+	version  uint64   // of its leaving: that of its state in the archive
+	at       uint32   // when it left
 	archived bool
 }
 
-// over returns the second at which e leaves: its last life ended at second end,
+// over returns the second at which e may leave: its last life ended at second end,
 // or goes on (0).
 func (m *Machine) over(e *entity, end uint32) uint32 {
 	leaves := saturate(end, newLifeAfter)
@@ -50,7 +53,11 @@ func (m *Machine) over(e *entity, end uint32) uint32 {
 			leaves = saturate(last, settledAfter)
 		}
 	}
-	return max(leaves, saturate(e.updated, restless))
+	if e.is(entityRestless) {
+		e.flags &^= entityRestless
+		leaves = max(leaves, saturate(m.nowOf(e), restless))
+	}
+	return leaves
 }
 
 // settled reports whether an order waits for nothing more: it was cancelled, or it
@@ -71,7 +78,7 @@ func settled(facts []orderFact) bool {
 // lastFact returns the time of the latest scan or order fact of e, 0 for none.
 func (m *Machine) lastFact(e *entity) (last uint32) {
 	s := m.sections(e)
-	if t, _ := probe(s.facts, math.MaxUint64); t.n > 0 {
+	if t, _ := probe(s.facts, e.opened, math.MaxUint64); t.n > 0 {
 		last = t.fact.sec
 	}
 	for _, f := range m.ordersOf(e) {
@@ -82,8 +89,11 @@ func (m *Machine) lastFact(e *entity) (last uint32) {
 
 // leave takes the entity out of the table.
 func (m *Machine) leave(i uint32, e *entity) {
-	m.gone.add(&e.id, m.now())
-	l := leaver{entity: *e, at: m.now()}
+	l := leaver{entity: *e, id: m.idOf(e), version: m.version, at: m.now()}
+	if e.is(entityDirty) {
+		l.row = m.unwritten.get(i)
+	}
+	m.gone.add(&l.id, m.now())
 	l.blob = m.blobs.put(0, m.blobs.block(e.blob)[:e.size])
 	if e.policy != 0 {
 		m.policies[e.policy].parcels++ // until the row is written
@@ -108,13 +118,13 @@ func (m *Machine) DirtyArchives(limit int, dst []schemas.ArchiveRow) []schemas.A
 func (m *Machine) archiveRow(l *leaver) schemas.ArchiveRow {
 	e := l.entity
 	e.policy, e.flags = 0, e.flags&^(entityDirty|entityEnded)
-	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version(), Kind: "parcel", EvictedAt: millis(l.at),
-		State: m.appendEntity([]byte{entityVersion}, &e)}
+	row := schemas.ArchiveRow{EntityID: l.id, OpenedAt: millis(l.opened), Version: l.version, Kind: "parcel", EvictedAt: millis(l.at),
+		State: m.appendEntity([]byte{entityVersion}, &e, rowState{})}
 	if l.is(entityOrder) {
 		o := summarize(m.ordersOf(&l.entity))
 		row.Kind, row.Name = "order", schemas.OrderKey(m.texts.list[o.shop], string(o.orderID))
 	} else {
-		row.Name = string(m.sections(&l.entity).number)
+		row.Name = string(m.numberOf(&l.entity))
 	}
 	return row
 }
@@ -126,7 +136,7 @@ func (m *Machine) MarkArchivesWritten(rows []schemas.ArchiveRow) {
 		written[rowKey{rows[i].EntityID, rows[i].Version}] = true
 	}
 	for k := range m.leaving {
-		if l := &m.leaving[k]; written[rowKey{l.id, l.version()}] {
+		if l := &m.leaving[k]; written[rowKey{l.id, l.version}] {
 			l.archived = true
 		}
 	}
@@ -308,8 +318,8 @@ func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 	r := reader{b: state}
 	var s entity
 	version := r.u8()
-	blob, err := m.readEntity(&r, &s)
-	if version != entityVersion || err != nil || r.bad || s.id != id {
+	blob, is, _, err := m.readEntity(&r, &s)
+	if version != entityVersion || err != nil || r.bad || is != id {
 		out.Gaps = append(out.Gaps, DataGap{Version: m.version, ParcelID: id, Reason: "state in the archive is damaged", At: millis(m.now())})
 		return
 	}
@@ -341,19 +351,23 @@ func (m *Machine) mergeState(i uint32, e, s *entity, blob []byte, out *Output) {
 	other.blob = m.blobs.put(0, blob)
 	facts := slices.Clone(m.factsOf(&other))
 	alerts := slices.Clone(readKnown(m.sections(&other).alerts, nil))
-	orders := m.sections(&other).orders
 	merged := m.factsOf(e)
 	for k := range facts {
 		merged, _ = m.merge(merged, &facts[k])
 	}
 	m.facts = merged
-	m.buf = appendFacts(m.buf[:0], merged)
-	sec := m.sections(e)
-	sec.facts = m.buf
-	if len(sec.orders) == 0 {
-		sec.orders = slices.Clone(orders)
+	orders := m.ordersOf(e)
+	if len(orders) == 0 {
+		orders = m.ordersOf(&other)
 	}
+	opened := e.opened
+	e.opened = min(opened, other.opened) // from which all of it counts
+	m.buf = appendFacts(m.buf[:0], e.opened, merged)
+	m.buf3 = m.appendOrdersOf(m.buf3[:0], e, orders)
+	sec := m.sections(e)
+	sec.facts, sec.orders = m.buf, m.buf3
 	if tooMany(merged) || !m.store(e, sec) {
+		e.opened = opened
 		m.blobs.release(other.blob)
 		m.quarantine(i, e, reasonFacts, out)
 		return
@@ -363,6 +377,5 @@ func (m *Machine) mergeState(i uint32, e, s *entity, blob []byte, out *Output) {
 		m.takeOver(e, &schemas.HandedAlert{Family: uint8(a.family), Status: a.status, Level: a.level, Backfill: a.backfill,
 			Anchor: a.anchor, Ended: a.ended, Opened: a.opened}, a.num)
 	}
-	e.opened = min(e.opened, other.opened)
 	m.blobs.release(other.blob)
 }

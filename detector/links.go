@@ -2,6 +2,7 @@ package detector
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"scantrail/schemas"
@@ -45,7 +46,7 @@ func (m *Machine) warn(e *entity, number string, out *Output) {
 // allNumbers returns the numbers of e by their index in facts: its own, then the
 // others.
 func (m *Machine) allNumbers(e *entity, out *Output) []string {
-	all := []string{out.text.of(m.sections(e).number)}
+	all := []string{out.text.of(m.numberOf(e))}
 	for _, l := range m.moreOf(e).links {
 		all = append(all, out.text.of(l))
 	}
@@ -57,7 +58,7 @@ func (m *Machine) allNumbers(e *entity, out *Output) []string {
 // it.
 func (m *Machine) link(i uint32, e *entity, number string, out *Output) uint8 {
 	x := m.moreOf(e)
-	own := m.sections(e).number
+	own := m.numberOf(e)
 	if string(own) == number {
 		return 0
 	}
@@ -96,8 +97,8 @@ func (m *Machine) tell(home, other string, out *Output) {
 
 // rootOf returns the number with the smallest id among those of e.
 func (m *Machine) rootOf(e *entity) string {
-	root := m.sections(e).number
-	least := e.id
+	root := m.numberOf(e)
+	least := m.idOf(e)
 	for _, l := range m.moreOf(e).links {
 		if id := schemas.ParcelID(string(l)); bytes.Compare(id[:], least[:]) < 0 {
 			root, least = l, id
@@ -148,12 +149,12 @@ func (m *Machine) handOver(i uint32, e *entity, out *Output) {
 func (m *Machine) leaveSign(i uint32, e *entity, x *more) {
 	m.count(e, -1)
 	m.setPolicy(e, 0)
-	m.buf = append(m.buf[:0], m.sections(e).number...)
+	was := m.sections(e)
 	x.product = 0
 	m.buf3 = appendMore(m.buf3[:0], x)
 	e.flags = e.flags&^(entityEnded|entityPending|entityBadNumber) | entityMoved
 	e.stages = 0
-	m.store(e, sections{number: m.buf, more: m.buf3})
+	m.store(e, sections{id: was.id, name: was.name, more: m.buf3})
 	m.touch(i, e)
 	m.arm(i, e, saturate(m.now(), expired))
 }
@@ -204,9 +205,9 @@ func (m *Machine) withdrawHanded(e *entity, h *schemas.Handover, out *Output) {
 		f := family(a.Family)
 		rule, detail := f.rule(a.Level)
 		out.Alerts = append(out.Alerts, schemas.Alert{
-			AlertID: AlertID(f.name(), a.TrackingNumber, int64(a.Anchor)), Home: e.id, Version: m.nextVersion(),
+			AlertID: AlertID(f.name(), a.TrackingNumber, int64(a.Anchor)), Home: m.idOf(e), Version: m.nextVersion(),
 			Rule: rule, Detail: detail, Level: a.Level, Status: schemas.AlertWithdrawn, Milestone: f.missing(),
-			ParcelID: e.id, TrackingNumber: out.text.of(m.sections(e).number), AnchorAt: millis(a.Anchor), OpenedAt: millis(a.Opened),
+			ParcelID: m.idOf(e), TrackingNumber: out.text.of(m.numberOf(e)), AnchorAt: millis(a.Anchor), OpenedAt: millis(a.Opened),
 			ChangedAt: millis(m.nowOf(e)), Backfill: a.Backfill,
 		})
 	}
@@ -268,9 +269,7 @@ func (m *Machine) settleHomes(e *entity, out *Output) {
 // root. under is the number that it came under.
 func (m *Machine) forwardFact(root string, f *fact, under, product string, check schemas.NumberCheck, out *Output) {
 	var id schemas.ID
-	for k := range 5 {
-		id[k] = byte(f.id >> (32 - 8*k))
-	}
+	binary.BigEndian.PutUint32(id[:], uint32(f.id))
 	if f.void() {
 		m.send(root, &schemas.Record{Kind: schemas.KindVoid, Forwarded: true, Home: root,
 			Void: schemas.Void{ParcelID: schemas.ParcelID(under), EventFactID: id, TrackingNumber: under}}, out)

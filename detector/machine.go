@@ -40,7 +40,7 @@ type Machine struct {
 
 	texts    texts
 	places   places
-	entities table[entity, *entity]
+	entities table
 	blobs    arena
 	timers   timers
 	gone     gone
@@ -53,6 +53,7 @@ type Machine struct {
 	pending []uint32 // entities with news since the last tick
 
 	dirtyParcels, dirtyOrders queue
+	unwritten                 unwritten // rows of what is dirty
 
 	version   uint64 // of the row that the current record writes
 	ordinal   uint8  // of the entity's last output
@@ -81,7 +82,8 @@ type scratch struct {
 	sending []byte
 	naming  []byte
 	numbers []byte
-	digits  []byte // of order ids
+	digits  []byte // of order ids and numbers that order facts name
+	spelt   []byte // number
 	encoder schemas.Encoder
 	rows    text
 }
@@ -89,7 +91,9 @@ type scratch struct {
 // NewMachine returns the state of a partition before its first record.
 // generation goes into the versions of all rows.
 func NewMachine(partition int32, generation uint16) *Machine {
-	return &Machine{partition: partition, generation: generation, offset: -1, texts: newTexts(), places: newPlaces()}
+	m := &Machine{partition: partition, generation: generation, offset: -1, texts: newTexts(), places: newPlaces()}
+	m.entities.idOf = m.idOf
+	return m
 }
 
 // Clock returns the clock of the log in Unix milliseconds, 0 before the first
@@ -98,7 +102,7 @@ func (m *Machine) Clock() int64 { return m.clock }
 
 // Bytes returns about how much memory the state needs.
 func (m *Machine) Bytes() int64 {
-	n := m.entities.bytes() + m.blobs.inUse + m.timers.bytes() + m.gone.bytes() +
+	n := m.entities.bytes() + m.blobs.inUse + m.timers.bytes() + m.gone.bytes() + m.unwritten.bytes() +
 		int64(len(m.leaving))*int64(sizeOf(leaver{}))
 	for _, q := range m.asks.list {
 		if q != nil {

@@ -10,13 +10,15 @@ import (
 // only that something happened:
 //
 //	head   1   kind (orderKind), orderKey, orderParts, orderAccepted, orderBackfill
-//	time   2+  seconds since the fact before, or since era: see appendSpan
+//	time   2+  seconds since the fact before, see appendSpan
 //	kind   1   where it does not fit
 //	key        where orderKey, another order than the fact before: shop, order id
 //	parts  1+  where orderParts, uvarint: what follows
 //
 // Shop, carrier and label source are numbers of texts, as uvarints. Promise and
-// until count from the time of the fact, zigzag.
+// until count from the time of the fact, zigzag. The first fact counts from the
+// opening of its entity, in either direction, and is of the order that its home
+// is named after.
 const (
 	orderKind  = 1<<4 - 1
 	orderKey   = 1 << 4
@@ -77,20 +79,16 @@ func (f *orderFact) head(prev *orderFact, parts uint64) uint8 {
 	return head
 }
 
-// appendOrderFact appends the encoding of f behind prev.
-func appendOrderFact(b []byte, f, prev *orderFact) []byte {
+// appendOrderFact appends the encoding of f behind prev, span seconds later.
+func appendOrderFact(b []byte, f, prev *orderFact, span uint32) []byte {
 	parts := f.parts()
 	head := f.head(prev, parts)
-	since := uint32(era)
-	if prev.at != 0 {
-		since = prev.at
-	}
-	b = appendSpan(append(b, head), f.at-since)
+	b = appendSpan(append(b, head), span)
 	if head&orderKind == longKind {
 		b = append(b, byte(f.kind))
 	}
 	if head&orderKey != 0 {
-		b = appendOrderID(binary.AppendUvarint(b, uint64(f.shop)), f.orderID)
+		b = appendOrderName(b, f.shop, f.orderID)
 	}
 	if parts != 0 {
 		b = f.appendParts(binary.AppendUvarint(b, parts), parts)
@@ -118,7 +116,10 @@ func (f *orderFact) appendParts(b []byte, parts uint64) []byte {
 		b = append(append(b, byte(len(f.postcode))), f.postcode...)
 	}
 	if parts&orderNumbers != 0 {
-		b = append(binary.AppendUvarint(b, uint64(len(f.numbers))), f.numbers...)
+		n := 0
+		eachNumber(f.numbers, func([]byte) { n++ })
+		b = binary.AppendUvarint(b, uint64(n))
+		eachNumber(f.numbers, func(number []byte) { b = appendPacked(b, number) })
 	}
 	if parts&orderUntil != 0 {
 		b = binary.AppendVarint(b, int64(f.until)-int64(f.at))
@@ -137,31 +138,27 @@ func appendOrderID(b, id []byte) []byte {
 			return append(append(b, byte(len(id))), id...)
 		}
 	}
-	b = append(b, allDigits|byte(len(id)))
-	for ; len(id) > 1; id = id[2:] {
-		b = append(b, (id[0]-'0')<<4|(id[1]-'0'))
+	return appendDigits(append(b, allDigits|byte(len(id))), id)
+}
+
+// orderIDLen is the length of the encoding of an order id that begins with head.
+func orderIDLen(head byte) int {
+	n := int(head &^ allDigits)
+	if head&allDigits == 0 {
+		return 1 + n
 	}
-	if len(id) > 0 {
-		b = append(b, (id[0]-'0')<<4)
-	}
-	return b
+	return 1 + digitsLen(n)
 }
 
 // orderID takes an order id off r. Digits are spelt behind digits.
 func (r *reader) orderID(digits []byte) (id, _ []byte) {
-	n := int(r.u8())
-	if n&allDigits == 0 {
-		return r.long(n), digits
+	head := r.u8()
+	b := r.long(orderIDLen(head) - 1)
+	if r.bad || head&allDigits == 0 {
+		return b, digits
 	}
-	n &^= allDigits
 	from := len(digits)
-	for _, c := range r.long((n + 1) / 2) {
-		digits = append(digits, '0'+c>>4, '0'+c&15)
-	}
-	if r.bad {
-		return nil, digits
-	}
-	digits = digits[:from+n]
+	digits = appendSpeltDigits(digits, b, int(head&^allDigits))
 	return digits[from:], digits
 }
 
@@ -169,11 +166,17 @@ func appendLane(b []byte, l lane) []byte { return append(b, byte(l), byte(l>>8),
 
 func readLane(b []byte) lane { return lane(b[0]) | lane(b[1])<<8 | lane(b[2])<<16 }
 
-func appendOrderFacts(b []byte, facts []orderFact) []byte {
-	prev := &orderFact{}
+// appendOrderFacts appends the encoding of the facts of an entity. base has when it
+// opened and, of an order, its shop and order id.
+func appendOrderFacts(b []byte, base *orderFact, facts []orderFact) []byte {
 	for i := range facts {
-		b = appendOrderFact(b, &facts[i], prev)
-		prev = &facts[i]
+		f := &facts[i]
+		span := f.at - base.at
+		if i == 0 {
+			span = zigzag(span)
+		}
+		b = appendOrderFact(b, f, base, span)
+		base = f
 	}
 	return b
 }
@@ -204,17 +207,19 @@ func (r *reader) second(from uint32) uint32 {
 func (r *reader) index() uint16 { return uint16(min(r.uvarint(), 1<<16-1)) }
 
 // readOrderFacts decodes behind dst what appendOrderFacts wrote, and reports
-// whether b was such an encoding. Order ids are spelt behind digits where they
-// were packed.
-func readOrderFacts(b []byte, dst []orderFact, digits []byte) ([]orderFact, []byte, bool) {
+// whether b was such an encoding. What was packed is spelt behind spelt.
+func readOrderFacts(b []byte, base *orderFact, dst []orderFact, spelt []byte) ([]orderFact, []byte, bool) {
 	r := reader{b: b}
-	f := orderFact{at: era}
-	for len(r.b) > 0 && !r.bad {
+	f := *base
+	for first := true; len(r.b) > 0 && !r.bad; first = false {
 		f = orderFact{at: f.at, shop: f.shop, orderID: f.orderID}
 		head := r.u8()
 		span, width := readSpan(r.b)
 		if r.take(width); width == 0 {
 			r.bad = true
+		}
+		if first {
+			span = unfold(span)
 		}
 		f.at += span
 		if f.kind = schemas.OrderKind(head & orderKind); f.kind == longKind {
@@ -223,18 +228,18 @@ func readOrderFacts(b []byte, dst []orderFact, digits []byte) ([]orderFact, []by
 		f.accepted, f.backfill = head&orderAccepted != 0, head&orderBackfill != 0
 		if head&orderKey != 0 {
 			f.shop = r.index()
-			f.orderID, digits = r.orderID(digits)
+			f.orderID, spelt = r.orderID(spelt)
 		}
 		if head&orderParts != 0 {
-			r.parts(&f)
+			spelt = r.parts(&f, spelt)
 		}
 		dst = append(dst, f)
 	}
-	return dst, digits, !r.bad
+	return dst, spelt, !r.bad
 }
 
-// parts takes off r what appendParts wrote.
-func (r *reader) parts(f *orderFact) {
+// parts takes off r what appendParts wrote, and spells its numbers behind spelt.
+func (r *reader) parts(f *orderFact, spelt []byte) []byte {
 	parts := r.uvarint()
 	if parts&orderMarket != 0 {
 		f.market = r.u16()
@@ -255,7 +260,11 @@ func (r *reader) parts(f *orderFact) {
 		f.postcode = r.long(int(r.u8()))
 	}
 	if parts&orderNumbers != 0 {
-		f.numbers = r.long(int(min(r.uvarint(), maxBlob)))
+		from := len(spelt)
+		for n := r.uvarint(); n > 0 && !r.bad; n-- {
+			spelt = r.number(append(spelt, 0))
+		}
+		f.numbers = spelt[from:len(spelt):len(spelt)]
 	}
 	if parts&orderUntil != 0 {
 		f.until = r.second(f.at)
@@ -266,4 +275,16 @@ func (r *reader) parts(f *orderFact) {
 	if parts >= orderPartsEnd {
 		r.bad = true
 	}
+	return spelt
+}
+
+// number takes a packed number off r and spells it behind spelt, the last byte of
+// which becomes its length.
+func (r *reader) number(spelt []byte) []byte {
+	at := len(spelt) - 1
+	if b := r.long(packedLen(r.b)); !r.bad {
+		spelt = appendSpelt(spelt, b)
+	}
+	spelt[at] = byte(len(spelt) - at - 1)
+	return spelt
 }

@@ -1,18 +1,15 @@
 package detector
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"scantrail/schemas"
 )
 
-// orderKeyOf names an order. The length keeps shop and order apart.
+// orderKeyOf returns the id of an order.
 func (m *Machine) orderKeyOf(shop, id string) schemas.ID {
-	b := binary.LittleEndian.AppendUint32(m.buf[:0], uint32(len(shop)))
-	b = append(append(b, shop...), id...)
-	m.buf = b
-	return schemas.Hash(b)
+	m.buf = appendOrderKey(m.buf[:0], shop, id)
+	return schemas.Hash(m.buf)
 }
 
 // applyOrder adds a fact to its order and forwards what the order's parcels do
@@ -34,7 +31,7 @@ func (m *Machine) applyOrder(r *schemas.Record, out *Output) {
 	}
 	m.ofacts = facts
 	after := m.numbersOf(facts)
-	m.buf3 = appendOrderFacts(m.buf3[:0], facts)
+	m.buf3 = m.appendOrdersOf(m.buf3[:0], e, facts)
 	if len(facts) > MaxFacts || len(after) > maxNumbers || !m.storeOrders(e, m.buf3) {
 		m.quarantineOrder(i, e, &f, out)
 		return
@@ -63,7 +60,7 @@ func (m *Machine) storeOrders(e *entity, orders []byte) bool {
 func (m *Machine) quarantineOrder(i uint32, e *entity, f *orderFact, out *Output) {
 	if !e.is(entityOrders) {
 		f.numbers = nil
-		m.buf3 = appendOrderFact(m.buf3[:0], f, &orderFact{})
+		m.buf3 = m.appendOrdersOf(m.buf3[:0], e, []orderFact{*f})
 		m.storeOrders(e, m.buf3)
 	}
 	m.quarantine(i, e, reasonOrder, out)
@@ -133,7 +130,7 @@ func (m *Machine) applyForwarded(r *schemas.Record, out *Output) {
 	if !m.renumber(e, &facts[at], &f) && !changed {
 		return
 	}
-	m.buf3 = appendOrderFacts(m.buf3[:0], facts)
+	m.buf3 = m.appendOrdersOf(m.buf3[:0], e, facts)
 	if len(facts) > MaxFacts || !m.storeOrders(e, m.buf3) {
 		m.quarantine(i, e, reasonOrderFacts, out)
 		return
@@ -154,7 +151,7 @@ func (m *Machine) renumber(e *entity, has, f *orderFact) bool {
 // numberAt spells a number of e by its index in facts.
 func (m *Machine) numberAt(e *entity, num uint8) string {
 	if num == 0 {
-		return string(m.sections(e).number)
+		return string(m.numberOf(e))
 	}
 	return string(m.moreOf(e).links[num-1])
 }
@@ -166,12 +163,33 @@ func (m *Machine) ordersOf(e *entity) []orderFact {
 		return m.ofacts
 	}
 	var ok bool
-	m.obytes = append(m.obytes[:0], m.sections(e).orders...) // the blob may move while they are used
-	m.ofacts, m.digits, ok = readOrderFacts(m.obytes, m.ofacts, m.digits[:0])
+	s := m.sections(e)
+	m.obytes = append(append(m.obytes[:0], s.name...), s.orders...) // the blob may move while they are used
+	base, spelt := orderBase(e, m.obytes[:len(s.name)], m.digits[:0])
+	m.ofacts, m.digits, ok = readOrderFacts(m.obytes[len(s.name):], &base, m.ofacts, spelt)
 	if !ok {
 		panic("detector: order facts do not decode: memory is damaged")
 	}
 	return m.ofacts
+}
+
+// orderBase is what the first order fact of e is encoded against. What it has is
+// in name, or spelt behind spelt.
+func orderBase(e *entity, name, spelt []byte) (base orderFact, _ []byte) {
+	base.at = e.opened
+	if e.is(entityOrder) {
+		r := reader{b: name}
+		base.shop = r.index()
+		base.orderID, spelt = r.orderID(spelt)
+	}
+	return base, spelt
+}
+
+// appendOrdersOf appends the encoding of order facts for e.
+func (m *Machine) appendOrdersOf(b []byte, e *entity, facts []orderFact) []byte {
+	var digits [maxOrderID]byte
+	base, _ := orderBase(e, m.sections(e).name, digits[:0])
+	return appendOrderFacts(b, &base, facts)
 }
 
 // hasNumber reports whether any fact of an order names a number.

@@ -168,7 +168,7 @@ func TestReadmeLimits(t *testing.T) {
 	page := readReadme(t)
 	m := NewMachine(0, 1)
 	id := schemas.ParcelID("LX000000175CN")
-	_, e := m.add(&id, "LX000000175CN", 0, 1<<30)
+	_, e := m.add(&id, appendParcelName(nil, "LX000000175CN"), 0, 1<<30)
 	ended, silent := (m.over(e, 1<<30)-1<<30)/day, (m.over(e, 0)-1<<30)/day
 	for _, want := range []string{
 		fmt.Sprintf("%d days after the end of its last life", ended),

@@ -162,54 +162,74 @@ func (m *Machine) readPlace(r *reader) error {
 	return nil
 }
 
-// readEntity takes what appendEntity wrote off r: the slot, without a blob, and
-// the blob, which aliases r.
-func (m *Machine) readEntity(r *reader, e *entity) (blob []byte, err error) {
-	copy(e.id[:], r.take(len(e.id)))
-	e.setVersion(r.u64())
-	e.opened, e.updated, e.deadline = r.u32(), r.u32(), r.u32()
-	e.flags, e.stages, e.policy, e.number = r.u16(), r.u8(), r.u8(), r.u8()
+// readEntity takes what appendEntity wrote off r: the slot, without a blob, the
+// state of its row, and the blob, which aliases r. The id follows from them.
+func (m *Machine) readEntity(r *reader, e *entity) (blob []byte, id schemas.ID, row rowState, err error) {
+	e.opened, e.deadline = r.u32(), r.u32()
+	e.flags, e.stages, e.policy = r.u16(), r.u8(), r.u8()
+	if e.is(entityDirty) {
+		row = rowState{r.u64(), r.u32()}
+	}
 	e.size = r.u16()
 	blob = r.long(int(e.size))
 	s, ok := cutSections(blob, e)
 	switch {
 	case r.bad:
-		return nil, errors.New("entity cut short")
-	case e.flags >= entityFlagsEnd || e.number > schemas.MaxNumber || len(blob) > maxBlob:
-		return nil, fmt.Errorf("entity %s: state out of range", e.id)
+		return nil, id, row, errors.New("entity cut short")
+	case e.flags >= entityFlagsEnd || len(blob) > maxBlob:
+		return nil, id, row, errors.New("entity out of range")
 	case !ok:
-		return nil, fmt.Errorf("entity %s: sections do not fit", e.id)
-	case e.is(entityOrder) && (e.number != 0 || len(s.facts) > 0 || e.is(entityMore)):
-		return nil, fmt.Errorf("order %s: has what only parcels have", e.id)
+		return nil, id, row, errors.New("entity whose sections do not fit")
+	case !m.validName(e, s.name):
+		return nil, id, row, errors.New("entity whose name is none")
 	}
-	return blob, m.checkEntity(e, s)
+	id = m.idFrom(&s, e.flags)
+	switch {
+	case e.is(entityKeyed) && m.idFrom(&s, e.flags&^entityKeyed) == id:
+		return nil, id, row, fmt.Errorf("entity %s: its id stands beside the name that it follows from", id)
+	case e.is(entityOrder) && (len(s.facts) > 0 || e.is(entityMore)):
+		return nil, id, row, fmt.Errorf("order %s: has what only parcels have", id)
+	}
+	return blob, id, row, m.checkEntity(e, &id, s)
+}
+
+// validName reports whether b is a name as appendParcelName and appendOrderName
+// write them.
+func (m *Machine) validName(e *entity, b []byte) bool {
+	if e.is(entityOrder) {
+		shop, id, ok := readOrderName(b, m.digits[:0])
+		return ok && int(shop) < len(m.texts.list) && len(id) <= maxOrderID && m.encodes(b, appendOrderName(m.buf[:0], shop, id))
+	}
+	m.spelt = appendSpelt(m.spelt[:0], b)
+	return len(m.spelt) <= schemas.MaxNumber && m.encodes(b, appendPacked(m.buf[:0], m.spelt))
 }
 
 // checkEntity decodes every section of a restored entity, so that nothing that a
 // snapshot says can surprise Apply later.
-func (m *Machine) checkEntity(e *entity, s sections) error {
+func (m *Machine) checkEntity(e *entity, id *schemas.ID, s sections) error {
 	links := 0
 	if e.is(entityMore) {
 		x, ok := readMore(s.more, nil)
 		links = len(x.links)
 		if !ok || links > maxLinks || len(x.keys) >= maxLives || int(x.product) >= len(m.texts.list) || !m.encodes(s.more, appendMore(m.buf[:0], &x)) {
-			return fmt.Errorf("parcel %s: numbers or lives do not decode", e.id)
+			return fmt.Errorf("parcel %s: numbers or lives do not decode", id)
 		}
 	}
 	var ok bool
-	if m.facts, ok = readFacts(s.facts, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list), links) || !m.encodes(s.facts, appendFacts(m.buf[:0], m.facts)) {
-		return fmt.Errorf("parcel %s: facts do not decode", e.id)
+	if m.facts, ok = readFacts(s.facts, e.opened, m.facts[:0]); !ok || !validFacts(m.facts, len(m.places.list), links) || !m.encodes(s.facts, appendFacts(m.buf[:0], e.opened, m.facts)) {
+		return fmt.Errorf("parcel %s: facts do not decode", id)
 	}
 	m.known, m.buf = readKnown(s.alerts, m.known[:0]), m.buf[:0]
 	for k := range m.known {
 		m.buf = appendKnown(m.buf, &m.known[k])
 	}
 	if len(m.known) > maxKnown || !validKnown(m.known, links) || !bytes.Equal(m.buf, s.alerts) {
-		return fmt.Errorf("entity %s: alerts do not decode", e.id)
+		return fmt.Errorf("entity %s: alerts do not decode", id)
 	}
-	m.ofacts, m.digits, ok = readOrderFacts(s.orders, m.ofacts[:0], m.digits[:0])
-	if !ok || !validOrderFacts(m.ofacts, m.texts.list, links) || !m.encodes(s.orders, appendOrderFacts(m.buf[:0], m.ofacts)) {
-		return fmt.Errorf("entity %s: order facts do not decode", e.id)
+	base, spelt := orderBase(e, s.name, m.digits[:0])
+	m.ofacts, m.digits, ok = readOrderFacts(s.orders, &base, m.ofacts[:0], spelt)
+	if !ok || !validOrderFacts(m.ofacts, m.texts.list, links) || !m.encodes(s.orders, appendOrderFacts(m.buf[:0], &base, m.ofacts)) {
+		return fmt.Errorf("entity %s: order facts do not decode", id)
 	}
 	return nil
 }
@@ -223,17 +243,17 @@ func (m *Machine) encodes(was, b []byte) bool {
 
 func (m *Machine) restoreEntity(r *reader) error {
 	var s entity
-	blob, err := m.readEntity(r, &s)
+	blob, id, row, err := m.readEntity(r, &s)
 	if err != nil {
 		return err
 	}
-	if _, e := m.entities.find(&s.id); e != nil {
-		return fmt.Errorf("entity %s twice", s.id)
+	if _, e := m.entities.find(&id); e != nil {
+		return fmt.Errorf("entity %s twice", id)
 	}
 	if s.policy != 0 && m.policies[s.policy] == nil {
-		return fmt.Errorf("entity %s: its policy is missing", s.id)
+		return fmt.Errorf("entity %s: its policy is missing", id)
 	}
-	i, e := m.entities.add(&s.id)
+	i, e := m.entities.add(&id)
 	s.blob = m.blobs.put(0, blob)
 	*e = s
 	if e.policy != 0 {
@@ -242,6 +262,7 @@ func (m *Machine) restoreEntity(r *reader) error {
 	m.count(e, 1)
 	if e.is(entityDirty) {
 		m.dirty(e).push(i)
+		m.unwritten.set(i, row)
 	}
 	if e.is(entityPending) {
 		m.pending = append(m.pending, i)
@@ -251,11 +272,11 @@ func (m *Machine) restoreEntity(r *reader) error {
 
 func (m *Machine) readLeaver(r *reader) error {
 	var l leaver
-	blob, err := m.readEntity(r, &l.entity)
+	blob, id, row, err := m.readEntity(r, &l.entity)
 	if err != nil {
 		return err
 	}
-	l.at, l.archived = r.u32(), r.u8() != 0
+	l.id, l.row, l.version, l.at, l.archived = id, row, r.u64(), r.u32(), r.u8() != 0
 	if l.policy != 0 && m.policies[l.policy] == nil {
 		return fmt.Errorf("entity %s: its policy is missing", l.id)
 	}

@@ -14,15 +14,15 @@ import (
 // is written over.
 func (m *Machine) DirtyParcels(limit int, dst []schemas.ParcelRow) []schemas.ParcelRow {
 	for k := range m.leaving {
-		if l := &m.leaving[k].entity; l.flags&(entityDirty|entityOrder) == entityDirty && limit > 0 {
-			dst = m.parcelRows(l, dst)
+		if l := &m.leaving[k]; l.flags&(entityDirty|entityOrder) == entityDirty && limit > 0 {
+			dst = m.parcelRows(&l.entity, l.row, dst)
 			limit--
 		}
 	}
 	q := &m.dirtyParcels
 	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {
 		if m.isDirtyParcel(i) {
-			dst = m.parcelRows(m.entities.at(i), dst)
+			dst = m.parcelRows(m.entities.at(i), m.unwritten.get(i), dst)
 		}
 	}
 	return dst
@@ -44,8 +44,9 @@ func (m *Machine) MarkParcelsWritten(rows []schemas.ParcelRow) {
 
 // written takes the dirty flag off the entity of that version.
 func (m *Machine) written(id schemas.ID, version uint64) {
-	if _, e := m.entities.find(&id); e != nil && e.version() == version {
+	if i, e := m.entities.find(&id); e != nil && e.is(entityDirty) && m.unwritten.get(i).version == version {
 		e.flags &^= entityDirty
+		m.unwritten.drop(i)
 	}
 }
 
@@ -63,7 +64,7 @@ func (m *Machine) leaversWritten(list func(map[rowKey]bool)) {
 	at := map[rowKey]bool{}
 	list(at)
 	for k := range m.leaving {
-		if l := &m.leaving[k].entity; at[rowKey{l.id, l.version()}] {
+		if l := &m.leaving[k]; at[rowKey{l.id, l.row.version}] {
 			l.flags &^= entityDirty
 		}
 	}
@@ -84,15 +85,15 @@ func (m *Machine) isDirtyOrder(i uint32) bool {
 // DirtyOrders is DirtyParcels for orders, of which each has one row.
 func (m *Machine) DirtyOrders(limit int, dst []schemas.OrderRow) []schemas.OrderRow {
 	for k := range m.leaving {
-		if l := &m.leaving[k].entity; l.flags&(entityDirty|entityOrder) == entityDirty|entityOrder && limit > 0 {
-			dst = append(dst, m.orderRow(l))
+		if l := &m.leaving[k]; l.flags&(entityDirty|entityOrder) == entityDirty|entityOrder && limit > 0 {
+			dst = append(dst, m.orderRow(&l.entity, l.row))
 			limit--
 		}
 	}
 	q := &m.dirtyOrders
 	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {
 		if m.isDirtyOrder(i) {
-			dst = append(dst, m.orderRow(m.entities.at(i)))
+			dst = append(dst, m.orderRow(m.entities.at(i), m.unwritten.get(i)))
 		}
 	}
 	return dst
@@ -114,10 +115,10 @@ func (m *Machine) MarkOrdersWritten(rows []schemas.OrderRow) {
 	})
 }
 
-// parcelRows appends the rows of e as of its version: one for each life, and
+// parcelRows appends the rows of e in a state: one for each life, and
 // those of lives that there no longer are, as deleted.
-func (m *Machine) parcelRows(e *entity, dst []schemas.ParcelRow) []schemas.ParcelRow {
-	keys := m.moreOf(e).keys
+func (m *Machine) parcelRows(e *entity, at rowState, dst []schemas.ParcelRow) []schemas.ParcelRow {
+	keys, id := m.moreOf(e).keys, m.idOf(e)
 	var lives []life
 	if !e.is(entityMoved) {
 		lives = m.livesOf(e)
@@ -130,34 +131,35 @@ func (m *Machine) parcelRows(e *entity, dst []schemas.ParcelRow) []schemas.Parce
 			opened = keys[i-1]
 		}
 		if i >= len(lives) || len(lives[i].facts) == 0 && len(lives[i].main) == 0 {
-			*row = schemas.ParcelRow{ParcelID: e.id, OpenedAt: millis(opened), Version: e.version(), Deleted: true,
-				TrackingNumber: m.rows.of(m.sections(e).number), UpdatedAt: millis(e.updated), Carriers: row.Carriers[:0]}
+			*row = schemas.ParcelRow{ParcelID: id, OpenedAt: millis(opened), Version: at.version, Deleted: true,
+				TrackingNumber: m.rows.of(m.numberOf(e)), UpdatedAt: millis(at.updated), Carriers: row.Carriers[:0]}
 			continue
 		}
-		m.parcelRow(e, &lives[i], row)
+		m.parcelRow(e, &lives[i], at.updated, row)
+		row.ParcelID, row.Version = id, at.version
 		row.OpenedAt, row.Life = millis(opened), uint8(i+1)
 	}
 	return dst
 }
 
-// parcelRow fills in the row of one life, under the policy and at the clock of
-// e's version.
-func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
+// parcelRow fills in what the row of one life says, under e's policy and at a
+// clock.
+func (m *Machine) parcelRow(e *entity, l *life, updated uint32, row *schemas.ParcelRow) {
 	r := noRules // before the first policy
 	if e.policy != 0 {
 		r = m.policies[m.choose(m.policies[e.policy].set, e, l)]
 	}
 	v := &m.verdict
-	v.evaluate(l, r, e.updated)
+	v.evaluate(l, r, updated)
 	*row = schemas.ParcelRow{
-		ParcelID: e.id, Version: e.version(), TrackingNumber: m.rows.of(m.sections(e).number),
-		Carriers: m.carriers(row.Carriers[:0], l.facts),
-		Origin:   countryName(v.lane.origin()), Destination: countryName(v.lane.destination()),
+		TrackingNumber: m.rows.of(m.numberOf(e)),
+		Carriers:       m.carriers(row.Carriers[:0], l.facts),
+		Origin:         countryName(v.lane.origin()), Destination: countryName(v.lane.destination()),
 		Stage: v.stage, EndMilestone: v.endMilestone, EndedAt: millis(v.end),
 		Facts: uint16(len(l.facts)), ProgressFacts: v.progress,
 		Required: v.required, Due: v.due, Observed: v.observed,
 		SilentSecs: v.silent, Gaps48h: v.gaps48, Gaps72h: v.gaps72, Exceptions: v.exceptions,
-		Policy: r.policy.Name, PolicyNumber: r.set.number, UpdatedAt: millis(e.updated),
+		Policy: r.policy.Name, PolicyNumber: r.set.number, UpdatedAt: millis(updated),
 	}
 	if e.is(entityQuarantined) {
 		row.Facts = MaxFacts + 1
@@ -179,7 +181,7 @@ func (m *Machine) parcelRow(e *entity, l *life, row *schemas.ParcelRow) {
 		*t = millis(v.times[i])
 	}
 	m.orderPart(l.main, row)
-	v.scorePart(l, r, e.updated, row)
+	v.scorePart(l, r, updated, row)
 }
 
 // orderPart fills in what the parcel's order says.
@@ -208,19 +210,19 @@ func (m *Machine) carriers(dst []string, facts []fact) []string {
 	return dst
 }
 
-func (m *Machine) orderRow(e *entity) schemas.OrderRow {
+func (m *Machine) orderRow(e *entity, state rowState) schemas.OrderRow {
 	facts := m.ordersOf(e)
 	s := summarize(facts)
 	at := func(k schemas.OrderKind) int64 { return millis(s.first[k]) }
 	row := schemas.OrderRow{
-		EntityID: e.id, OrderID: m.rows.of(s.orderID), ShopID: m.texts.list[s.shop], Market: countryName(s.market), Version: e.version(),
+		EntityID: m.idOf(e), OrderID: m.rows.of(s.orderID), ShopID: m.texts.list[s.shop], Market: countryName(s.market), Version: state.version,
 		Carrier: m.texts.list[s.carrier], TrackingNumbers: m.numbersOf(facts), LabelSource: m.texts.list[s.label],
 		Origin: countryName(s.lane.origin()), Destination: countryName(s.lane.destination()), DestPostcode: m.rows.of(s.postcode),
 		CreatedAt: at(schemas.OrderCreated), ConfirmedAt: at(schemas.OrderConfirmed), ReadyAt: at(schemas.OrderReadyToShip),
 		MarkedShippedAt: at(schemas.OrderMarkedShipped), MarkedDeliveredAt: at(schemas.OrderMarkedDelivered),
 		LabelAt: at(schemas.OrderLabelCreated), PromiseAt: millis(s.promise),
 		CancelRequestedAt: at(schemas.OrderCancelRequested), CancelAnsweredAt: at(schemas.OrderCancelAnswered),
-		CancelledAt: at(schemas.OrderCancelled), Facts: uint16(len(facts)), UpdatedAt: millis(e.updated),
+		CancelledAt: at(schemas.OrderCancelled), Facts: uint16(len(facts)), UpdatedAt: millis(state.updated),
 	}
 	if e.is(entityQuarantined) {
 		row.Facts = MaxFacts + 1

@@ -44,7 +44,7 @@ func (m *Machine) applyEvent(r *schemas.Record, out *Output) {
 // openAt sets the opening time of a parcel of which only links or voids were known,
 // by its first fact.
 func (m *Machine) openAt(e *entity, sec uint32) {
-	if e.version() == 0 && !e.is(entityOrders) && len(m.sections(e).facts) == 0 {
+	if !e.is(entityRow) && !e.is(entityOrders) && len(m.sections(e).facts) == 0 {
 		e.opened = sec
 	}
 }
@@ -91,14 +91,16 @@ func (m *Machine) reachAny(id schemas.ID, name string, r *schemas.Record, at uin
 			m.hold(m.asks.add(id, name, m.offset), r)
 			return 0, nil
 		}
-		number, flags := name, uint16(0)
-		if r.Kind == schemas.KindOrder && !r.Forwarded {
-			number, flags = "", entityOrder
-		}
 		if at == 0 {
 			at = max(m.now(), 1)
 		}
-		i, e = m.add(&id, number, flags, at)
+		if r.Kind == schemas.KindOrder && !r.Forwarded {
+			m.buf = appendOrderName(m.buf[:0], m.texts.of(r.Order.ShopID), []byte(cut(r.Order.OrderID, maxOrderID)))
+			i, e = m.add(&id, m.buf, entityOrder, at)
+		} else {
+			m.buf = appendParcelName(m.buf[:0], name)
+			i, e = m.add(&id, m.buf, 0, at)
+		}
 	}
 	return i, e
 }
@@ -111,7 +113,7 @@ func (m *Machine) mergeFact(i uint32, e *entity, f *fact, out *Output) bool {
 	if !changed {
 		return false
 	}
-	m.buf = appendFacts(m.buf[:0], facts)
+	m.buf = appendFacts(m.buf[:0], e.opened, facts)
 	s := m.sections(e)
 	s.facts = m.buf
 	if tooMany(facts) || !m.store(e, s) {

@@ -70,7 +70,7 @@ func (m *Machine) WriteSnapshot(chunkBytes int, emit func(chunk []byte) error) e
 	}
 	for i := range m.entities.n {
 		if e := m.entities.at(i); !e.is(entityFree) {
-			c.buf = m.appendEntity(append(c.buf, recordEntity), e)
+			c.buf = m.appendEntity(append(c.buf, recordEntity), e, m.unwritten.get(i))
 			c.end()
 		}
 		if c.err != nil {
@@ -122,22 +122,24 @@ func (m *Machine) writeHeader(c *chunker) {
 	m.writePolicies(c)
 }
 
-// appendEntity appends the encoding of e, which the archive keeps as well.
-func (m *Machine) appendEntity(b []byte, e *entity) []byte {
+// appendEntity appends the encoding of e, which the archive keeps as well, with the
+// state of its row where that is dirty.
+func (m *Machine) appendEntity(b []byte, e *entity, row rowState) []byte {
 	le := binary.LittleEndian
-	b = append(b, e.id[:]...)
-	b = le.AppendUint64(b, e.version())
 	b = le.AppendUint32(b, e.opened)
-	b = le.AppendUint32(b, e.updated)
 	b = le.AppendUint32(b, e.deadline)
 	b = le.AppendUint16(b, e.flags)
-	b = append(b, e.stages, e.policy, e.number)
+	b = append(b, e.stages, e.policy)
+	if e.is(entityDirty) {
+		b = le.AppendUint32(le.AppendUint64(b, row.version), row.updated)
+	}
 	b = le.AppendUint16(b, e.size)
 	return append(b, m.blobs.block(e.blob)[:e.size]...)
 }
 
 func (m *Machine) writeLeaver(c *chunker, l *leaver) {
-	c.buf = m.appendEntity(append(c.buf, recordLeaver), &l.entity)
+	c.buf = m.appendEntity(append(c.buf, recordLeaver), &l.entity, l.row)
+	c.buf = binary.LittleEndian.AppendUint64(c.buf, l.version)
 	c.buf = binary.LittleEndian.AppendUint32(c.buf, l.at)
 	c.buf = append(c.buf, asByte(l.archived))
 	c.end()

@@ -7,21 +7,16 @@ import (
 	"scantrail/schemas"
 )
 
-// keyed is a pointer-free entity slot that knows its key.
-type keyed[T any] interface {
-	*T
-	key() *schemas.ID
-}
-
 // table holds entity slots in the order in which they were created, and finds
-// them by key. Keys are hashes already: their highest bits choose a segment of
-// the index, each of which grows on its own, so that growth takes neither a long
-// pause nor twice the memory.
-type table[T any, P keyed[T]] struct {
-	slabs    [][]T
+// them by id, which idOf makes of a slot. Ids are hashes: their highest bits choose
+// a segment of the index, each of which grows on its own, so that growth takes
+// neither a long pause nor twice the memory.
+type table struct {
+	slabs    [][]entity
 	n        uint32 // slots ever used
 	free     []uint32
 	segments [1 << segmentBits]segment
+	idOf     func(*entity) schemas.ID
 }
 
 // segment is open addressing over cache lines.
@@ -30,7 +25,7 @@ type segment struct {
 	live  int
 }
 
-// line holds slots and a byte of the key of each, so that a search touches one
+// line holds slots and a byte of the id of each, so that a search touches one
 // line and, nearly always, only the slot that it is for. What finds its line full
 // goes to the next one that is not.
 type line struct {
@@ -46,16 +41,16 @@ const (
 	lineSlots   = 12
 )
 
-func (t *table[T, P]) at(i uint32) *T { return &t.slabs[i>>slabBits][i&(slabLen-1)] }
+func (t *table) at(i uint32) *entity { return &t.slabs[i>>slabBits][i&(slabLen-1)] }
 
-// segment returns the segment of a key, the bits that choose a line in it, and the
+// segment returns the segment of an id, the bits that choose a line in it, and the
 // tag.
-func (t *table[T, P]) segment(id *schemas.ID) (s *segment, hash uint64, tag uint8) {
+func (t *table) segment(id *schemas.ID) (s *segment, hash uint64, tag uint8) {
 	h := binary.LittleEndian.Uint64(id[:8])
 	return &t.segments[h>>(64-segmentBits)], h << segmentBits, max(uint8(h), 1)
 }
 
-// home returns the line that a key's search begins at.
+// home returns the line that an id's search begins at.
 func (s *segment) home(hash uint64) uint64 {
 	at, _ := bits.Mul64(hash, uint64(len(s.lines)))
 	return at
@@ -68,13 +63,13 @@ func (s *segment) after(at uint64) uint64 {
 	return at
 }
 
-func (t *table[T, P]) find(id *schemas.ID) (uint32, *T) {
+func (t *table) find(id *schemas.ID) (uint32, *entity) {
 	s, hash, tag := t.segment(id)
 	at := s.home(hash)
 	for range s.lines {
 		l := &s.lines[at]
 		for k := l.match(tag, 0); k < lineSlots; k = l.match(tag, k+1) {
-			if e := t.at(l.slots[k]); *P(e).key() == *id {
+			if e := t.at(l.slots[k]); t.idOf(e) == *id {
 				return l.slots[k], e
 			}
 		}
@@ -94,22 +89,22 @@ func (l *line) match(tag uint8, k int) int {
 	return k
 }
 
-// add takes a slot, that which was freed last or a new one, and returns it; the
-// caller has made sure with find that its key is new, and sets it.
-func (t *table[T, P]) add(id *schemas.ID) (uint32, *T) {
+// add takes a slot, that which was freed last or a new one, and returns it. The
+// caller has made sure with find that its id is new, and fills it in so that idOf
+// says the same.
+func (t *table) add(id *schemas.ID) (uint32, *entity) {
 	var i uint32
 	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
 	} else {
 		if int(t.n) == len(t.slabs)*slabLen {
-			t.slabs = append(t.slabs, make([]T, slabLen))
+			t.slabs = append(t.slabs, make([]entity, slabLen))
 		}
 		i = t.n
 		t.n++
 	}
 	e := t.at(i)
-	*e = *new(T)
-	*P(e).key() = *id
+	*e = entity{}
 	s, hash, tag := t.segment(id)
 	if 10*(s.live+1) > 9*lineSlots*len(s.lines) {
 		t.grow(s)
@@ -131,13 +126,14 @@ func (s *segment) put(hash uint64, tag uint8, i uint32) {
 }
 
 // grow makes a segment a fifth larger.
-func (t *table[T, P]) grow(s *segment) {
+func (t *table) grow(s *segment) {
 	old := s.lines
 	s.lines = make([]line, len(old)+len(old)/5+1)
 	for k := range old {
 		for j, tag := range old[k].tags {
 			if i := old[k].slots[j]; tag != 0 {
-				_, hash, _ := t.segment(P(t.at(i)).key())
+				id := t.idOf(t.at(i))
+				_, hash, _ := t.segment(&id)
 				s.put(hash, tag, i)
 			}
 		}
@@ -145,11 +141,12 @@ func (t *table[T, P]) grow(s *segment) {
 }
 
 // live is the number of entities.
-func (t *table[T, P]) live() uint32 { return t.n - uint32(len(t.free)) }
+func (t *table) live() uint32 { return t.n - uint32(len(t.free)) }
 
-// remove frees slot i, whose key is still in it.
-func (t *table[T, P]) remove(i uint32) {
-	s, hash, tag := t.segment(P(t.at(i)).key())
+// remove frees slot i, whose id idOf still says.
+func (t *table) remove(i uint32) {
+	id := t.idOf(t.at(i))
+	s, hash, tag := t.segment(&id)
 	s.live--
 	t.free = append(t.free, i)
 	for at := s.home(hash); ; at = s.after(at) {
@@ -164,8 +161,8 @@ func (t *table[T, P]) remove(i uint32) {
 	}
 }
 
-func (t *table[T, P]) bytes() int64 {
-	n := int64(t.live()) * int64(sizeOf(*new(T)))
+func (t *table) bytes() int64 {
+	n := int64(t.live()) * int64(sizeOf(entity{}))
 	for i := range t.segments {
 		n += int64(len(t.segments[i].lines)) * int64(sizeOf(line{}))
 	}

@@ -50,7 +50,7 @@ func (m *Machine) warmBlob(e *entity) (sum uint32) {
 	return sum
 }
 
-func (t *table[T, P]) warmIndex(id *schemas.ID) uint32 {
+func (t *table) warmIndex(id *schemas.ID) uint32 {
 	s, hash, _ := t.segment(id)
 	if len(s.lines) == 0 {
 		return 0
@@ -59,7 +59,7 @@ func (t *table[T, P]) warmIndex(id *schemas.ID) uint32 {
 }
 
 // guess returns the first entity whose tag is that of id: nearly always its own.
-func (t *table[T, P]) guess(id *schemas.ID) *T {
+func (t *table) guess(id *schemas.ID) *entity {
 	s, hash, tag := t.segment(id)
 	if len(s.lines) == 0 {
 		return nil

@@ -29,7 +29,7 @@ func ofOrders() []mutant {
 		{"new-number-late", "a number that an order names later hears nothing of what was before", []edit{
 			{"detector/orders.go", "if slices.Contains(before, n) {", "if slices.Contains(before, n) || slices.Contains(after, n) {"}}},
 		{"order-number-by-arrival", "of two numbers of an order fact the one that came first names its alerts", []edit{
-			{"detector/orders.go", "if !m.renumber(e, facts, &f) && !changed {", "if !changed {"}}},
+			{"detector/orders.go", "if !m.renumber(e, &facts[at], &f) && !changed {", "_ = at\n\tif !changed {"}}},
 		{"forwarded-ignored", "deadlines count by the clock although facts are still on their way", []edit{
 			{"detector/entity.go", "return m.slow\n", "return m.now()\n"}}},
 	}

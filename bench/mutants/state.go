@@ -38,7 +38,7 @@ func ofLinks() []mutant {
 			{"detector/links.go", "&facts[k], numbers[facts[k].num],", "&facts[k], numbers[0],"}}},
 		{"hand-over-stays", "a parcel that was handed over goes on in its old home", []edit{
 			{"detector/links.go", "entityBadNumber) | entityMoved", "entityBadNumber)"},
-			{"detector/links.go", "m.store(e, sections{number: m.buf, more: m.buf3})", "s := m.sections(e)\n\tm.store(e, sections{number: m.buf, more: m.buf3, alerts: slices.Clone(s.alerts), facts: slices.Clone(s.facts)})\n\tm.count(e, 1)"}}},
+			{"detector/links.go", "m.store(e, sections{id: was.id, name: was.name, more: m.buf3})", "m.store(e, sections{id: was.id, name: was.name, more: m.buf3, alerts: was.alerts, facts: was.facts})\n\tm.count(e, 1)"}}},
 		{"forward-without-mapping", "a forwarded scan does not say which version of the mapping read it", []edit{
 			{"detector/links.go", "MappingVersion: at.mapping, ", ""}}},
 		{"forward-without-void", "a void that comes after the hand-over stays in the old home", []edit{
@@ -72,7 +72,7 @@ func ofAlerts() []mutant {
 func ofMemory() []mutant {
 	return []mutant{
 		{"dirty-bit-lost", "a row that changed while it was written is not written again", []edit{
-			{"detector/rows.go", "e != nil && e.version() == version {", "e != nil {"}}},
+			{"detector/rows.go", "e.is(entityDirty) && m.unwritten.get(i).version == version {", "e.is(entityDirty) {"}}},
 		{"row-while-news", "a row is written between a fact and the tick that judges it", []edit{
 			{"detector/rows.go", "(entityFree|entityOrder|entityPending|entityDirty) == entityDirty", "(entityFree|entityOrder|entityDirty) == entityDirty"}}},
 		{"old-life-stays", "the row of a life that there no longer is stays", []edit{
@@ -88,11 +88,11 @@ func ofMemory() []mutant {
 		{"clock-forgotten", "a snapshot does not hold what is known to be forwarded", []edit{
 			{"detector/snapshot.go", "b = le.AppendUint32(b, m.forwarded)", "b = le.AppendUint32(b, 0)"}}},
 		{"gone-forgotten", "what has left leaves no sign", []edit{
-			{"detector/leave.go", "m.gone.add(&e.id, m.now())", ""}}},
+			{"detector/leave.go", "m.gone.add(&l.id, m.now())", ""}}},
 		{"gone-bits-cleared", "a number that leaves wipes others out of the filter", []edit{
 			{"detector/gone.go", "f.words[word] |= mask", "f.words[word] = mask"}}},
 		{"archive-without-state", "the archive holds no facts", []edit{
-			{"detector/leave.go", "State: m.appendEntity([]byte{snapshotVersion}, &e)}", "State: m.appendEntity([]byte{snapshotVersion}, &e)[:0]}"}}},
+			{"detector/leave.go", "State: m.appendEntity([]byte{snapshotVersion}, &e, rowState{})}", "State: m.appendEntity([]byte{snapshotVersion}, &e, rowState{})[:0]}"}}},
 		{"archive-without-alerts", "what comes back from the archive has no alerts", []edit{
 			{"detector/leave.go", "*e = s\n\t\tm.count(e, 1)", "*e = s\n\t\tsec := m.sections(e)\n\t\tsec.alerts = nil\n\t\tm.store(e, sec)\n\t\tm.count(e, 1)"}}},
 		{"held-records-lost", "what came while the archive was asked is lost", []edit{

@@ -1,0 +1,85 @@
+package detector
+
+// rowState is what makes one state of a row the same whenever it is written.
+type rowState struct {
+	version uint64 // without the ordinal, which is 0
+	updated uint32 // clock at version
+}
+
+// unwritten holds the states of the rows that are not known to be written, by
+// slot: all others need none. It is a hash table with open addressing.
+type unwritten struct {
+	cells []rowCell // a power of two of them
+	n     int
+}
+
+type rowCell struct {
+	version uint64
+	updated uint32
+	slot    uint32 // plus 1; 0 is free
+}
+
+const minCells = 1 << 6
+
+// at returns the place of slot, or else the free one where it belongs.
+func (u *unwritten) at(slot uint32) int {
+	mask := uint32(len(u.cells) - 1)
+	i := (slot + 1) * 0x9e3779b1 >> 7 & mask
+	for u.cells[i].slot != 0 && u.cells[i].slot != slot+1 {
+		i = (i + 1) & mask
+	}
+	return int(i)
+}
+
+// get returns the state of a slot that is dirty.
+func (u *unwritten) get(slot uint32) rowState {
+	if len(u.cells) == 0 {
+		return rowState{}
+	}
+	c := &u.cells[u.at(slot)]
+	return rowState{c.version, c.updated}
+}
+
+func (u *unwritten) set(slot uint32, s rowState) {
+	if 4*(u.n+1) > 3*len(u.cells) {
+		u.resize(max(minCells, 2*len(u.cells)))
+	}
+	c := &u.cells[u.at(slot)]
+	if c.slot == 0 {
+		u.n++
+	}
+	*c = rowCell{s.version, s.updated, slot + 1}
+}
+
+func (u *unwritten) drop(slot uint32) {
+	if len(u.cells) == 0 {
+		return
+	}
+	i := u.at(slot)
+	if u.cells[i].slot == 0 {
+		return
+	}
+	u.n--
+	mask := len(u.cells) - 1
+	u.cells[i] = rowCell{}
+	for i = (i + 1) & mask; u.cells[i].slot != 0; i = (i + 1) & mask { // what stands behind may be found no more
+		c := u.cells[i]
+		u.cells[i] = rowCell{}
+		u.cells[u.at(c.slot-1)] = c
+	}
+	if len(u.cells) > minCells && 16*u.n < len(u.cells) {
+		u.resize(len(u.cells) / 4)
+	}
+}
+
+func (u *unwritten) resize(n int) {
+	old := u.cells
+	u.cells = make([]rowCell, n)
+	for _, c := range old {
+		if c.slot != 0 {
+			u.cells[u.at(c.slot-1)] = c
+		}
+	}
+}
+
+func (u *unwritten) bytes() int64 { return int64(len(u.cells)) * int64(sizeOf(rowCell{})) }
