@@ -120,7 +120,7 @@ func TestTable(t *testing.T) {
 		if crowded {
 			keys = keys[:200]
 		}
-		table := table{idOf: func(e *entity) schemas.ID { return keys[e.opened] }}
+		table := table{idOf: func(e *entity) schemas.ID { return keys[e.opened] }, warm: func(*entity) uint32 { return 0 }}
 		for range 20_000 {
 			k := rng.IntN(len(keys))
 			id := keys[k]

@@ -39,6 +39,13 @@ const (
 
 func (f *fact) progress() bool { return f.flags&factProgress != 0 }
 
+// refused reports whether the consignee refused the parcel, as the reason of the
+// scan says, whatever its milestone.
+func (f *fact) refused() bool { return f.flags&factRefused != 0 }
+
+// reasonRefused is Event.Reason of a refusal, as the lexicon names it.
+const reasonRefused = "consignee_refused"
+
 // seconds floors a time in Unix milliseconds to seconds. Times before 1970 or
 // after 2105 become the ends of that range: 0 means not set.
 func seconds(ms int64) uint32 {

@@ -239,7 +239,7 @@ func (m *Machine) hold(a *ask, r *schemas.Record) {
 			OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt, UncertaintySecs: e.UncertaintySecs, Milestone: e.Milestone,
 			Physical: e.Physical, Progress: e.Progress, Backfill: e.Backfill, Country: e.Country, Postcode: e.Postcode,
 			Facility: e.Facility, Product: e.Product, OriginCountry: e.OriginCountry, DestinationCountry: e.DestinationCountry,
-			MappingVersion: e.MappingVersion, NumberCheck: e.NumberCheck,
+			MappingVersion: e.MappingVersion, NumberCheck: e.NumberCheck, Reason: e.Reason,
 		}
 	}
 	m.sending = m.encoder.Append(m.sending[:0], &c)

@@ -286,6 +286,9 @@ func (m *Machine) forwardFact(root string, f *fact, under, product string, check
 		OriginCountry: countryName(f.lane.origin()), DestinationCountry: countryName(f.lane.destination()),
 		MappingVersion: at.mapping, NumberCheck: check,
 	}
+	if f.refused() {
+		e.Reason = reasonRefused
+	}
 	if at.uncertain {
 		e.UncertaintySecs = certainSecs + 1
 	}

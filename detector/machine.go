@@ -92,7 +92,7 @@ type scratch struct {
 // generation goes into the versions of all rows.
 func NewMachine(partition int32, generation uint16) *Machine {
 	m := &Machine{partition: partition, generation: generation, offset: -1, texts: newTexts(), places: newPlaces()}
-	m.entities.idOf = m.idOf
+	m.entities.idOf, m.entities.warm = m.idOf, m.warmName
 	return m
 }
 

@@ -117,7 +117,7 @@ func (m *Machine) readRecord(r *reader) error {
 func (m *Machine) readHeader(r *reader) error {
 	partition, generation := int32(r.u32()), r.u16()
 	m.offset, m.clock, m.forwarded, m.slow = int64(r.u64()), int64(r.u64()), r.u32(), r.u32()
-	m.control, m.feeds.full = r.u32(), r.u8() != 0
+	m.control, m.feeds.full, m.entities.expected = r.u32(), r.u8() != 0, int(r.u32())
 	for n := r.u16(); n > 0 && !r.bad; n-- {
 		m.stalled = append(m.stalled, string(r.long(int(r.u8()))))
 	}
@@ -319,6 +319,7 @@ func (m *Machine) FinishRestore() error {
 	case m.control != 0 && m.inForce == nil:
 		return fail("the policy in force is missing")
 	}
+	m.entities.expected = 0
 	if m.clock == 0 {
 		return nil
 	}

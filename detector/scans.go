@@ -169,6 +169,9 @@ func (m *Machine) factOf(e *schemas.Event) fact {
 	if e.Backfill {
 		f.flags |= factBackfill
 	}
+	if e.Reason == reasonRefused {
+		f.flags |= factRefused
+	}
 	return f
 }
 

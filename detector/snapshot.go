@@ -113,6 +113,7 @@ func (m *Machine) writeHeader(c *chunker) {
 	b = le.AppendUint32(b, m.forwarded)
 	b = le.AppendUint32(b, m.slow)
 	b = append(le.AppendUint32(b, m.control), asByte(m.feeds.full))
+	b = le.AppendUint32(b, m.entities.live())
 	b = le.AppendUint16(b, uint16(len(m.stalled)))
 	for _, carrier := range m.stalled {
 		b = appendString(b, cut(carrier, maxText))

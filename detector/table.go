@@ -16,7 +16,10 @@ type table struct {
 	n        uint32 // slots ever used
 	free     []uint32
 	segments [1 << segmentBits]segment
+	expected int // entities; what a snapshot says may be wrong
 	idOf     func(*entity) schemas.ID
+	warm     func(*entity) uint32 // reads what idOf will
+	warmed   uint32               // keeps the reads of warm from being left out
 }
 
 // segment is open addressing over cache lines.
@@ -39,6 +42,9 @@ const (
 	slabLen     = 1 << slabBits
 	segmentBits = 7
 	lineSlots   = 12
+
+	// A segment grows when linePart of fullLine slots are taken.
+	linePart, fullLine = 9, 10
 )
 
 func (t *table) at(i uint32) *entity { return &t.slabs[i>>slabBits][i&(slabLen-1)] }
@@ -106,7 +112,7 @@ func (t *table) add(id *schemas.ID) (uint32, *entity) {
 	e := t.at(i)
 	*e = entity{}
 	s, hash, tag := t.segment(id)
-	if 10*(s.live+1) > 9*lineSlots*len(s.lines) {
+	if fullLine*(s.live+1) > linePart*lineSlots*len(s.lines) {
 		t.grow(s)
 	}
 	s.live++
@@ -125,19 +131,51 @@ func (s *segment) put(hash uint64, tag uint8, i uint32) {
 	}
 }
 
-// grow makes a segment a fifth larger.
+// grow makes a segment a fifth larger, or more while fewer entities are there than
+// are expected.
 func (t *table) grow(s *segment) {
 	old := s.lines
-	s.lines = make([]line, len(old)+len(old)/5+1)
-	for k := range old {
-		for j, tag := range old[k].tags {
-			if i := old[k].slots[j]; tag != 0 {
-				id := t.idOf(t.at(i))
-				_, hash, _ := t.segment(&id)
-				s.put(hash, tag, i)
+	n := len(old) + len(old)/5 + 1
+	// 2 % more than on average, since hashes do not fill segments alike.
+	if want := t.expected/len(t.segments)*fullLine*51/50/lineSlots/linePart + 2; n < want {
+		n = min(want, 8*n)
+	}
+	s.lines = make([]line, n)
+	for len(old) > 0 {
+		part := old[:min(8, len(old))]
+		t.warmLines(part)
+		for k := range part {
+			for j, tag := range part[k].tags {
+				if i := part[k].slots[j]; tag != 0 {
+					id := t.idOf(t.at(i))
+					_, hash, _ := t.segment(&id)
+					s.put(hash, tag, i)
+				}
+			}
+		}
+		old = old[len(part):]
+	}
+}
+
+// warmLines reads what the ids in some lines are made of, all of it at a time:
+// one after the other, each would wait for memory twice.
+func (t *table) warmLines(lines []line) {
+	sum := uint32(0)
+	for k := range lines {
+		for j, tag := range lines[k].tags {
+			if tag != 0 {
+				sum += t.at(lines[k].slots[j]).blob
 			}
 		}
 	}
+	for k := range lines {
+		for j, tag := range lines[k].tags {
+			if tag != 0 {
+				sum += t.warm(t.at(lines[k].slots[j]))
+			}
+		}
+	}
+	t.warmed = sum
 }
 
 // live is the number of entities.

@@ -50,6 +50,9 @@ func (m *Machine) warmBlob(e *entity) (sum uint32) {
 	return sum
 }
 
+// warmName reads where the name of e begins.
+func (m *Machine) warmName(e *entity) uint32 { return uint32(m.blobs.block(e.blob)[0]) }
+
 func (t *table) warmIndex(id *schemas.ID) uint32 {
 	s, hash, _ := t.segment(id)
 	if len(s.lines) == 0 {
