@@ -521,7 +521,7 @@ func TestMemoryLimit(t *testing.T) {
 	stop()
 	scans(first, all)
 	metrics := NewMetrics(prometheus.NewRegistry())
-	stop = b.runWith(Config{Rows: rows, MemoryLimit: first * 180, Metrics: metrics})
+	stop = b.runWith(Config{Rows: rows, MemoryLimit: first * 140, Metrics: metrics})
 	defer func() { stop() }()
 	b.until("reading rests", func() bool { return value(t, metrics.Resting) == 1 })
 	if b.applied() {
