@@ -163,8 +163,8 @@ type Output struct {
 }
 
 // Forward is a record for an entity of another partition: Value, encoded, for the
-// partition of Key. The receiver knows facts by their ids, so that the same one
-// may come any number of times.
+// partition of Key. The receiver knows scans by their ids and order facts by what
+// they say, so that the same one may come any number of times.
 type Forward struct {
 	Key   string
 	Value []byte

@@ -137,6 +137,10 @@ func (a *audit) countLinked(ctx context.Context) error {
 	})
 }
 
+// saidOnce is what tells one fact of an order from another: those that say the same
+// of the same second are one.
+const saidOnce = "uniqExact((kind, toUnixTimestamp(at), market, carrier, tracking_numbers, label_source, origin, destination, destination_postcode, ifNull(toUnixTimestamp(promise_at), 0), ifNull(toUnixTimestamp(until), 0), accepted))"
+
 // checkOrderFacts is checkParcelFacts for orders.
 func (a *audit) checkOrderFacts(ctx context.Context) error {
 	for _, p := range a.state.log {
@@ -144,11 +148,11 @@ func (a *audit) checkOrderFacts(ctx context.Context) error {
 		found, err := a.differences(ctx, fmt.Sprintf(`SELECT toInt64(countIf(NOT newer)), toInt64(countIf(newer)), groupArrayIf(%d)(concat(order_id, ' of ', shop_id, '\t', toString(n), ' ', toString(facts)), n != facts AND NOT newer)
 FROM (
     SELECT f.shop_id AS shop_id, f.order_id AS order_id, f.n AS n, r.facts AS facts, f.last >= %d OR r.at >= %d AS newer
-    FROM (SELECT shop_id, order_id, uniqExact(fact_id) AS n, max(offset) AS last FROM order_facts WHERE partition = %d AND order_id != '' GROUP BY shop_id, order_id) AS f
+    FROM (SELECT shop_id, order_id, %s AS n, max(offset) AS last FROM order_facts WHERE partition = %d AND order_id != '' GROUP BY shop_id, order_id) AS f
     LEFT JOIN (SELECT shop_id, order_id, toUInt64(facts) AS facts, bitAnd(bitShiftRight(version, 8), %d) AS at FROM orders FINAL WHERE %s) AS r
     ON r.shop_id = f.shop_id AND r.order_id = f.order_id
     WHERE r.facts <= %d
-)`, maxFound, limit, limit, p.id, int64(1)<<44-1, a.ownPartition("concat('order:', shop_id, ':', order_id)", p.id), schemas.MaxFacts), "orders", movedOn)
+)`, maxFound, limit, limit, saidOnce, p.id, int64(1)<<44-1, a.ownPartition("concat('order:', shop_id, ':', order_id)", p.id), schemas.MaxFacts), "orders", movedOn)
 		if err != nil {
 			return err
 		}
