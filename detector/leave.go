@@ -40,7 +40,8 @@ type leaver struct {
 }
 
 // over returns the second at which e may leave: its last life ended at second end,
-// or goes on (0).
+// or goes on (0). Where its row has changed since it was asked last, that is a day
+// from now at least.
 func (m *Machine) over(e *entity, end uint32) uint32 {
 	leaves := saturate(end, newLifeAfter)
 	if end == 0 {

@@ -70,7 +70,11 @@ func (m *Machine) WriteSnapshot(chunkBytes int, emit func(chunk []byte) error) e
 	}
 	for i := range m.entities.n {
 		if e := m.entities.at(i); !e.is(entityFree) {
-			c.buf = m.appendEntity(append(c.buf, recordEntity), e, m.unwritten.get(i))
+			row := rowState{}
+			if e.is(entityDirty) {
+				row = m.unwritten.get(i)
+			}
+			c.buf = m.appendEntity(append(c.buf, recordEntity), e, row)
 			c.end()
 		}
 		if c.err != nil {
