@@ -65,14 +65,6 @@ func (m *Machine) sections(e *entity) sections {
 // cutSections cuts e's blob. Before the alerts stands their length, and before the
 // order facts, which are the rest of an order; that of more is part of it.
 func cutSections(b []byte, e *entity) (s sections, ok bool) {
-	if e.flags&(entityKeyed|entityOrder|entityMore|entityAlerts|entityOrders) == 0 {
-		n := packedLen(b)
-		if n > len(b) {
-			return s, false
-		}
-		s.name, s.facts = b[:n], b[n:]
-		return s, true
-	}
 	r := reader{b: b}
 	if e.is(entityKeyed) {
 		s.id = r.long(len(schemas.ID{}))
@@ -136,7 +128,7 @@ func (m *Machine) store(e *entity, s sections) bool {
 // of the others. It reports false for any other fact, which it leaves alone.
 func (m *Machine) appendNew(e *entity, f *fact) bool {
 	old := m.blobs.block(e.blob)[:e.size]
-	t, found := probe(m.sections(e).facts, e.opened, f.id)
+	t, found := probe(m.encoded(e), e.opened, f.id)
 	if found || t.n >= MaxFacts || t.n > 0 && compareFacts(&t.fact, f) > 0 {
 		return false
 	}
@@ -217,10 +209,20 @@ func (m *Machine) setMore(e *entity, x *more) bool {
 	return m.store(e, s)
 }
 
+// encoded returns the section of e's facts: that of most parcels follows their
+// number.
+func (m *Machine) encoded(e *entity) []byte {
+	if e.flags&(entityKeyed|entityOrder|entityMore|entityAlerts|entityOrders) == 0 {
+		b := m.blobs.block(e.blob)[:e.size]
+		return b[packedLen(b):]
+	}
+	return m.sections(e).facts
+}
+
 // factsOf decodes the facts of e into the machine's scratch.
 func (m *Machine) factsOf(e *entity) []fact {
 	var ok bool
-	m.facts, ok = readFacts(m.sections(e).facts, e.opened, m.facts[:0])
+	m.facts, ok = readFacts(m.encoded(e), e.opened, m.facts[:0])
 	if !ok {
 		panic("detector: facts of a parcel do not decode: memory is damaged")
 	}

@@ -78,8 +78,7 @@ func settled(facts []orderFact) bool {
 
 // lastFact returns the time of the latest scan or order fact of e, 0 for none.
 func (m *Machine) lastFact(e *entity) (last uint32) {
-	s := m.sections(e)
-	if t, _ := probe(s.facts, e.opened, math.MaxUint64); t.n > 0 {
+	if t, _ := probe(m.encoded(e), e.opened, math.MaxUint64); t.n > 0 {
 		last = t.fact.sec
 	}
 	for _, f := range m.ordersOf(e) {
