@@ -92,7 +92,7 @@ func ofMemory() []mutant {
 		{"gone-bits-cleared", "a number that leaves wipes others out of the filter", []edit{
 			{"detector/gone.go", "f.words[word] |= mask", "f.words[word] = mask"}}},
 		{"archive-without-state", "the archive holds no facts", []edit{
-			{"detector/leave.go", "State: m.appendEntity([]byte{snapshotVersion}, &e, rowState{})}", "State: m.appendEntity([]byte{snapshotVersion}, &e, rowState{})[:0]}"}}},
+			{"detector/leave.go", "State: m.appendEntity([]byte{entityVersion}, &e, rowState{})}", "State: m.appendEntity([]byte{snapshotVersion}, &e, rowState{})[:0]}"}}},
 		{"archive-without-alerts", "what comes back from the archive has no alerts", []edit{
 			{"detector/leave.go", "*e = s\n\t\tm.count(e, 1)", "*e = s\n\t\tsec := m.sections(e)\n\t\tsec.alerts = nil\n\t\tm.store(e, sec)\n\t\tm.count(e, 1)"}}},
 		{"held-records-lost", "what came while the archive was asked is lost", []edit{
