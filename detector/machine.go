@@ -34,9 +34,10 @@ type Machine struct {
 	control    uint32
 	stalled    []string // carriers whose raw partitions time no longer waits for
 
-	policies [maxPolicies]*rules
-	slots    map[*rules]uint8 // where each stands among them
-	inForce  *ruleSet         // nil before the first Control
+	documents *Documents
+	policies  [maxPolicies]*rules
+	slots     map[*rules]uint8 // where each stands among them
+	inForce   *ruleSet         // nil before the first Control
 
 	texts    texts
 	places   places
@@ -90,9 +91,15 @@ type scratch struct {
 
 // NewMachine returns the state of a partition before its first record.
 // generation goes into the versions of all rows.
-func NewMachine(partition int32, generation uint16) *Machine {
+func NewMachine(partition int32, generation uint16, options ...Option) *Machine {
 	m := &Machine{partition: partition, generation: generation, offset: -1, texts: newTexts(), places: newPlaces()}
 	m.entities.idOf, m.entities.warm = m.idOf, m.warmName
+	for _, o := range options {
+		o(m)
+	}
+	if m.documents == nil {
+		m.documents = new(Documents)
+	}
 	return m
 }
 

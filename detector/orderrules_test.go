@@ -265,7 +265,7 @@ func TestChoose(t *testing.T) {
 	} {
 		doc += "  - " + p + "\n    extends: default\n"
 	}
-	s, err := newRuleSet(1, doc)
+	s, err := newRuleSet(1, doc, new(Documents))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func (m *Machine) applyControl(c *schemas.Control, out *Output) error {
 		return fmt.Errorf("detector: partition %d: control record %d asks for version %d of the detector, this program has %d: run a newer scantrail",
 			m.partition, c.Number, c.Detector, schemas.DetectorVersion)
 	}
-	set, err := newRuleSet(c.Number, c.Policy)
+	set, err := newRuleSet(c.Number, c.Policy, m.documents)
 	if err != nil {
 		return fmt.Errorf("detector: partition %d: control record %d: %w", m.partition, c.Number, err)
 	}
@@ -133,7 +133,7 @@ func (m *Machine) readPolicies(r *reader) error {
 	if r.bad {
 		return nil
 	}
-	set, err := newRuleSet(number, text)
+	set, err := newRuleSet(number, text, m.documents)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ type ruleSet struct {
 }
 
 // newRuleSet compiles the policy document of a control record.
-func newRuleSet(number uint32, text string) (*ruleSet, error) {
-	doc, err := schemas.ParsePolicies([]byte(text))
+func newRuleSet(number uint32, text string, documents *Documents) (*ruleSet, error) {
+	text, doc, err := documents.parse(text)
 	if err != nil {
 		return nil, err
 	}

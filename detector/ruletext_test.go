@@ -21,7 +21,7 @@ const longGap = "gap: {at_risk: 7000h, open: 7001h, escalate: 7002h}\n"
 
 func testRules(t testing.TB, text string) *rules {
 	t.Helper()
-	s, err := newRuleSet(1, text)
+	s, err := newRuleSet(1, text, new(Documents))
 	if err != nil {
 		t.Fatal(err)
 	}

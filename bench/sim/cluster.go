@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"scantrail/bench/oracle"
+	"scantrail/detector"
 	"scantrail/schemas"
 )
 
@@ -21,6 +22,7 @@ type cluster struct {
 	rarely   int     // an effect fails in each way once in so many times
 	stormy   int     // a storm comes once in so many ticks
 	strict   bool    // two rows of one version must be the same
+	parsed   *detector.Documents
 	cover    *coverage
 	trace    *strings.Builder // nil: none
 
@@ -50,8 +52,8 @@ func (c *cluster) chance(n int) bool { return c.faults && c.r.IntN(n) == 0 }
 
 // run lives through a world and returns the cluster when all is told, written
 // and acknowledged.
-func run(r *rand.Rand, w *world, policies []string, faults, strict bool, cover *coverage, trace *strings.Builder) (c *cluster, err error) {
-	c = &cluster{r: r, w: w, faults: faults, strict: strict, cover: cover, trace: trace, now: w.from, tables: newTables(), silent: r.IntN(10) == 0}
+func run(r *rand.Rand, w *world, policies []string, parsed *detector.Documents, faults, strict bool, cover *coverage, trace *strings.Builder) (c *cluster, err error) {
+	c = &cluster{r: r, w: w, parsed: parsed, faults: faults, strict: strict, cover: cover, trace: trace, now: w.from, tables: newTables(), silent: r.IntN(10) == 0}
 	ticks := int((w.until - w.from) / maxStep)
 	c.rarely = pick(r, 100, 250, 500) * (1 + ticks/500)
 	c.stormy = 3 * (1 + ticks)

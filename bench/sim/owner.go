@@ -44,7 +44,7 @@ func (c *cluster) start(p *partition) *owner {
 			c.cover.fault("old snapshot", "restore")
 			continue
 		}
-		m := detector.NewMachine(int32(p.number), s.generation)
+		m := detector.NewMachine(int32(p.number), s.generation, detector.WithDocuments(c.parsed))
 		err := restore(m, s.chunks)
 		if err == nil && !s.whole {
 			c.failf("a torn snapshot of partition %d at offset %d was read without an error", p.number, s.offset)
@@ -60,7 +60,7 @@ func (c *cluster) start(p *partition) *owner {
 		c.cover.fault("torn snapshot", "restore")
 	}
 	if o.m == nil {
-		o.m = detector.NewMachine(int32(p.number), generation)
+		o.m = detector.NewMachine(int32(p.number), generation, detector.WithDocuments(c.parsed))
 	}
 	p.owners = append(p.owners, o)
 	return o

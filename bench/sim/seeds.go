@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"scantrail/bench/oracle"
+	"scantrail/detector"
 	"scantrail/schemas"
 )
 
@@ -32,11 +33,13 @@ type runner struct {
 	sql   *oracle.SQL // nil: the oracle in Go
 	cover *coverage
 
+	parsed *detector.Documents // of all seeds
+
 	compared int // transitions
 }
 
 func newRunner(o options, sql *oracle.SQL) *runner {
-	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage()}
+	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage(), parsed: new(detector.Documents)}
 	for i := range r.docs {
 		r.yaml = append(r.yaml, r.docs[i].ShortYAML(builtin()))
 	}
@@ -57,7 +60,7 @@ func (r *runner) world(seed uint32) *world {
 }
 
 func (r *runner) live(seed uint32, w *world, faults bool, cover *coverage, trace *strings.Builder) (*cluster, error) {
-	return run(rand.New(rand.NewPCG(uint64(seed), 2)), w, r.yaml, faults, r.strict, cover, trace)
+	return run(rand.New(rand.NewPCG(uint64(seed), 2)), w, r.yaml, r.parsed, faults, r.strict, cover, trace)
 }
 
 // outcome is what is kept of a seed until the oracle has answered.

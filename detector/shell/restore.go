@@ -138,7 +138,7 @@ func (s *Shell) restore(ctx context.Context, id int32, found []Manifest) (*parti
 		return nil, fmt.Errorf("detector: partition %d: all %d snapshots are damaged; the log from its start may be gone, so nothing is rebuilt without being asked: delete the records of %s/%d to replay the log from its start",
 			id, len(found), schemas.SnapshotsTopic, id)
 	}
-	return &partition{id: id, machine: detector.NewMachine(id, s.cfg.Generation), snapshotAt: time.Now()}, nil
+	return &partition{id: id, machine: detector.NewMachine(id, s.cfg.Generation, detector.WithDocuments(&s.documents)), snapshotAt: time.Now()}, nil
 }
 
 func oldestFirst(newestFirst []Manifest) []Manifest {
@@ -148,5 +148,5 @@ func oldestFirst(newestFirst []Manifest) []Manifest {
 }
 
 func (s *Shell) snapshots() *Snapshots {
-	return &Snapshots{Kafka: s.cfg.Kafka, Admin: s.admin, Generation: s.cfg.Generation, Log: s.cfg.Log}
+	return &Snapshots{Kafka: s.cfg.Kafka, Admin: s.admin, Generation: s.cfg.Generation, Documents: &s.documents, Log: s.cfg.Log}
 }

@@ -71,6 +71,8 @@ type Shell struct {
 	asker  *asker
 	failed atomic.Pointer[error] // first message that Kafka refused
 
+	documents detector.Documents // of all partitions
+
 	mu    sync.Mutex // the assignment callbacks change parts while the loop runs
 	parts map[int32]*partition
 

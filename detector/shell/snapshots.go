@@ -21,8 +21,9 @@ import (
 type Snapshots struct {
 	Kafka      []kgo.Opt
 	Admin      *kadm.Client
-	Generation uint16        // of the machines; snapshots of a later one are passed over
-	Patience   time.Duration // with a broker that does not answer; 0: until the context ends
+	Generation uint16              // of the machines; snapshots of a later one are passed over
+	Documents  *detector.Documents // that the machines share; nil: each has its own
+	Patience   time.Duration       // with a broker that does not answer; 0: until the context ends
 	Log        *slog.Logger
 }
 
@@ -72,7 +73,7 @@ var errChunks = errors.New("chunks missing or out of order")
 
 // Load reads the chunks of one snapshot into a new machine.
 func (s *Snapshots) Load(ctx context.Context, id int32, m *Manifest) (*detector.Machine, error) {
-	machine := detector.NewMachine(id, s.Generation)
+	machine := detector.NewMachine(id, s.Generation, detector.WithDocuments(s.Documents))
 	hash := xxh3.New()
 	chunks := 0
 	err := s.scan(ctx, map[int32]int64{id: m.First}, map[int32]int64{id: m.at}, func(r *kgo.Record) error {
