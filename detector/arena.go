@@ -9,6 +9,7 @@ import "encoding/binary"
 // collector sees one slice header per 64 KiB.
 type arena struct {
 	pages   [][]byte
+	memory  supply[byte] // of pages
 	meta    []pageMeta
 	partial [len(classSize)]uint32 // first page with a free block, plus 1
 	empty   uint32                 // first page of the pool, plus 1
@@ -131,7 +132,7 @@ func (a *arena) newPage(c uint8) uint32 {
 	if page != 0 {
 		a.empty = a.meta[page-1].next
 	} else {
-		a.pages = append(a.pages, make([]byte, pageBytes))
+		a.pages = append(a.pages, a.memory.take(pageBytes))
 		a.meta = append(a.meta, pageMeta{})
 		page = uint32(len(a.pages))
 	}

@@ -13,7 +13,8 @@ import (
 // neither a long pause nor twice the memory.
 type table struct {
 	slabs    [][]entity
-	n        uint32 // slots ever used
+	memory   supply[entity] // of slabs
+	n        uint32         // slots ever used
 	free     []uint32
 	segments [1 << segmentBits]segment
 	expected int // entities; what a snapshot says may be wrong
@@ -104,7 +105,7 @@ func (t *table) add(id *schemas.ID) (uint32, *entity) {
 		i, t.free = t.free[n-1], t.free[:n-1]
 	} else {
 		if int(t.n) == len(t.slabs)*slabLen {
-			t.slabs = append(t.slabs, make([]entity, slabLen))
+			t.slabs = append(t.slabs, t.memory.take(slabLen))
 		}
 		i = t.n
 		t.n++
