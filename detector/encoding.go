@@ -2,6 +2,7 @@ package detector
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"scantrail/schemas"
 )
@@ -308,14 +309,26 @@ func (t *tail) long(head, c uint8, b []byte) ([]byte, bool) {
 // readFacts decodes what appendFacts wrote behind dst and reports whether b was
 // such an encoding.
 func readFacts(b []byte, opened uint32, dst []fact) (_ []fact, ok bool) {
-	t := beforeFirst(opened)
+	dst, _, ok = readTail(b, opened, dst)
+	return dst, ok
+}
+
+// readTail is readFacts that also returns what the next fact is encoded against.
+func readTail(b []byte, opened uint32, dst []fact) (_ []fact, t tail, ok bool) {
+	t = beforeFirst(opened)
+	last := &t.fact
 	for len(b) > 0 {
 		if b, ok = t.next(b); !ok {
-			return dst, false
+			return dst, t, false
 		}
-		dst = append(dst, t.fact)
+		n := len(dst)
+		dst = slices.Grow(dst, 1)[:n+1]
+		f := &dst[n]
+		// Field by field: a copy of the whole would wait for what was just written.
+		f.id, f.sec, f.lane, f.extra, f.place = last.id, last.sec, last.lane, last.extra, last.place
+		f.milestone, f.flags, f.num = last.milestone, last.flags, last.num
 	}
-	return dst, true
+	return dst, t, true
 }
 
 // probe walks over the encoding without building the facts, for the scan that

@@ -39,9 +39,10 @@ const (
 	entityRestless  // its row has changed since it last came to rest
 	entityFlagsEnd
 
-	// entityFree marks a slot that is not in use. It is no state: a snapshot
-	// does not hold such slots.
-	entityFree = 1 << 15
+	// entityFree marks a slot that is not in use, entityWaiting one for which scans
+	// wait. They are no state: a snapshot does not hold such slots.
+	entityFree    = 1 << 15
+	entityWaiting = 1 << 14
 )
 
 func (e *entity) is(flag uint16) bool { return e.flags&flag != 0 }

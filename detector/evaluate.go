@@ -162,13 +162,10 @@ func (v *verdict) reset() {
 
 // findLane sets the lane, and what the walk has to look for on it.
 func (v *verdict) findLane(l *life, r *rules) {
-	var label lane
-	if len(l.main) > 0 {
-		label = mainLane(l.main)
-	}
-	v.lane = label.complete(l.facts)
+	l.findLane()
+	v.lane = l.lane
 	if r.virtual {
-		v.seek = sought(label, v.lane)
+		v.seek = sought(l.label, l.lane)
 	}
 }
 

@@ -4,8 +4,8 @@ import "slices"
 
 // judge evaluates every life of an entity, publishes what changed, makes its row
 // newer where it has news or an alert changed, and files its next deadline or
-// has it leave.
-func (m *Machine) judge(i uint32, e *entity, out *Output) {
+// has it leave. facts are those of a parcel where they are decoded already.
+func (m *Machine) judge(i uint32, e *entity, facts []fact, out *Output) {
 	m.ordinal = 0
 	news := e.is(entityPending)
 	e.flags &^= entityPending
@@ -14,11 +14,14 @@ func (m *Machine) judge(i uint32, e *entity, out *Output) {
 	if e.is(entityOrder) {
 		m.lives = append(m.lives[:0], life{main: m.ordersOf(e)})
 		lives = m.lives
-		facts := lives[0].main
+		orders := lives[0].main
 		m.setPolicy(e, m.choose(m.inForce, e, &lives[0]))
-		v.evaluateOrder(facts, m.texts.list, hasNumber(facts), m.policies[e.policy], m.nowOf(e))
+		v.evaluateOrder(orders, m.texts.list, hasNumber(orders), m.policies[e.policy], m.nowOf(e))
 	} else {
-		lives = m.livesOf(e)
+		if facts == nil {
+			facts = m.factsOf(e)
+		}
+		lives = m.livesFrom(e, facts)
 		m.evaluateLives(e, lives)
 		m.setEnded(e, v.ended)
 		if v.ended {

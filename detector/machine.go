@@ -4,10 +4,11 @@
 // randomness, and no iteration over a map reaches its output.
 //
 // The life of a record: Machine.Apply finds the entity (table) and merges the
-// fact into its set (facts, orderfacts). The next tick evaluates the parcels
-// that have news or whose deadline has come, f(facts, policy, C) (evaluate),
-// compares each verdict with the alerts that are known (alerts), and files the
-// next second at which the verdict changes by itself (timers).
+// fact into its set (facts, orderfacts), a scan mostly at the next tick only
+// (waiting). That tick evaluates the parcels that have news or whose deadline has
+// come, f(facts, policy, C) (evaluate), compares each verdict with the alerts that
+// are known (alerts), and files the next second at which the verdict changes by
+// itself (timers).
 //
 // Judging waits for the tick, 5 s at most, because one answer of a carrier
 // holds many scans, often the newest first: judged one by one, every parcel
@@ -36,8 +37,7 @@ type Machine struct {
 
 	documents *Documents
 	policies  [maxPolicies]*rules
-	slots     map[*rules]uint8 // where each stands among them
-	inForce   *ruleSet         // nil before the first Control
+	inForce   *ruleSet // nil before the first Control
 
 	texts    texts
 	places   places
@@ -51,7 +51,10 @@ type Machine struct {
 	parcels  int // with a trail of their own
 	open     int // of these, whose trail has not ended
 
-	pending []uint32 // entities with news since the last tick
+	pending []uint32  // entities with news since the last tick
+	waiting []waiting // scans of others
+
+	impatient bool // nothing waits: tests compare
 
 	dirtyParcels, dirtyOrders queue
 	unwritten                 unwritten // rows of what is dirty
@@ -61,6 +64,7 @@ type Machine struct {
 	answering bool   // records that were held are applied
 	verdict   verdict
 	warm      warmed
+	recent    *[recentPlaces]uint16 // numbers of places
 	scratch
 	restore restoring // of ReadChunk
 }
@@ -76,7 +80,8 @@ type scratch struct {
 	known   []known
 	next    []known
 	older   []wanted
-	due     []uint32
+	due     []turn
+	due2    []turn
 	buf     []byte
 	buf2    []byte
 	buf3    []byte
@@ -216,6 +221,10 @@ func (m *Machine) Apply(offset int64, r *schemas.Record, out *Output) error {
 
 func (m *Machine) dispatch(r *schemas.Record, out *Output) {
 	switch r.Kind {
+	case schemas.KindAlias, schemas.KindVoid, schemas.KindHandover, schemas.KindRebuild:
+		m.hearAll()
+	}
+	switch r.Kind {
 	case schemas.KindEvent:
 		m.applyEvent(r, out)
 	case schemas.KindOrder:
@@ -285,6 +294,7 @@ func (m *Machine) evaluateAll(out *Output) {
 	if !m.ready() {
 		return
 	}
+	m.hearAll()
 	for i := range m.entities.n {
 		e := m.entities.at(i)
 		switch {
@@ -293,7 +303,7 @@ func (m *Machine) evaluateAll(out *Output) {
 			m.arm(i, e, max(e.deadline, saturate(m.now(), restless)))
 		default:
 			e.flags |= entityPending
-			m.judge(i, e, out)
+			m.judge(i, e, nil, out)
 		}
 	}
 }

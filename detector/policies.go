@@ -36,15 +36,15 @@ func (m *Machine) applyControl(c *schemas.Control, out *Output) error {
 	return nil
 }
 
-// slotOf returns the index of a policy, which it takes where there is none yet.
-func (m *Machine) slotOf(r *rules) uint8 {
-	if i, ok := m.slots[r]; ok {
-		return i
+// placeOf returns the index of a policy, which it takes where there is none yet.
+func (m *Machine) placeOf(r *rules) uint8 {
+	if r.place != 0 {
+		return r.place
 	}
 	i := m.freePolicy()
 	if old := m.policies[i]; old != nil {
 		r.parcels = old.parcels
-		delete(m.slots, old)
+		old.place = 0
 	}
 	m.keepPolicy(r, i)
 	return i
@@ -52,10 +52,7 @@ func (m *Machine) slotOf(r *rules) uint8 {
 
 // keepPolicy notes the index of a policy.
 func (m *Machine) keepPolicy(r *rules, i uint8) {
-	if m.slots == nil {
-		m.slots = map[*rules]uint8{}
-	}
-	m.policies[i], m.slots[r] = r, i
+	m.policies[i], r.place = r, i
 }
 
 // freePolicy returns an index whose policy judges nothing. When there is none it
@@ -88,15 +85,19 @@ func (m *Machine) documentOf(e *entity) *ruleSet {
 // choose returns the index of the policy of a document that judges a life of e.
 func (m *Machine) choose(set *ruleSet, e *entity, l *life) uint8 {
 	if len(set.list) == 1 {
-		return m.slotOf(set.list[0])
+		return m.placeOf(set.list[0])
 	}
 	product := ""
 	if e.is(entityMore) {
 		product = m.texts.list[m.moreOf(e).product]
 	}
-	o := summarize(l.main)
-	i := set.choose(o.market, m.texts.list[o.shop], mainLane(l.main).complete(l.facts), m.texts.list[o.carrier], product)
-	return m.slotOf(set.list[i])
+	var o summary
+	if len(l.main) > 0 {
+		o = summarize(l.main)
+	}
+	l.findLane()
+	i := set.choose(o.market, m.texts.list[o.shop], l.lane, m.texts.list[o.carrier], product)
+	return m.placeOf(set.list[i])
 }
 
 // writePolicies writes every document of which a policy is in force or judged

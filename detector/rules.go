@@ -19,6 +19,7 @@ type rules struct {
 	text    string // of the whole document
 	index   int    // in the set
 	parcels int    // judged by it
+	place   uint8  // among the machine's; 0: none yet
 
 	gapLimits            // where no override holds
 	overrides []override // of the gap

@@ -13,6 +13,8 @@ type ruleSet struct {
 	text    string
 	list    []*rules
 	selects []selector // of each of the list
+	simple  bool       // these look at markets and lanes alone
+	chosen  [chosenLen]choice
 
 	// Holiday mode: of all shops, and of some.
 	holidays       []holiday
@@ -21,13 +23,24 @@ type ruleSet struct {
 	keys map[string]uint32 // when the key of a carrier's feed ends
 }
 
+// choice is which of the policies judges a lane in a market. It is remembered, since
+// most parcels share a few lanes.
+type choice struct {
+	market uint16
+	lane   lane
+	known  bool
+	index  uint8
+}
+
+const chosenLen = 64
+
 // newRuleSet compiles the policy document of a control record.
 func newRuleSet(number uint32, text string, documents *Documents) (*ruleSet, error) {
 	text, doc, err := documents.parse(text)
 	if err != nil {
 		return nil, err
 	}
-	s := &ruleSet{number: number, text: text, holidaysOfShop: map[string][]holiday{}}
+	s := &ruleSet{number: number, text: text, simple: true, holidaysOfShop: map[string][]holiday{}}
 	for i := range doc.List {
 		p := &doc.List[i]
 		r, err := compile(p)
@@ -40,6 +53,7 @@ func newRuleSet(number uint32, text string, documents *Documents) (*ruleSet, err
 		}
 		r.set, r.text, r.index = s, text, i
 		s.list, s.selects = append(s.list, r), append(s.selects, sel)
+		s.simple = s.simple && len(sel.shops)+len(sel.carriers)+len(sel.products) == 0
 	}
 	for i := range doc.Holidays {
 		s.addHoliday(&doc.Holidays[i])
@@ -88,6 +102,17 @@ func (s *ruleSet) choose(market uint16, shop string, l lane, carrier, product st
 	if market == 0 {
 		market = l.destination()
 	}
+	if !s.simple {
+		return s.match(market, shop, l, carrier, product)
+	}
+	c := &s.chosen[(uint32(l)*31+uint32(market))%chosenLen]
+	if !c.known || c.market != market || c.lane != l {
+		*c = choice{market, l, true, uint8(s.match(market, "", l, "", ""))}
+	}
+	return int(c.index)
+}
+
+func (s *ruleSet) match(market uint16, shop string, l lane, carrier, product string) int {
 	for i := range s.selects {
 		w := &s.selects[i]
 		if w.any || w.matches(market, shop, l, carrier, product) {

@@ -36,7 +36,13 @@ func (m *Machine) applyEvent(r *schemas.Record, out *Output) {
 	if changed {
 		p.flags |= entityBadNumber
 	}
-	if m.appendNew(p, &f) || m.mergeFact(i, p, &f, out) || changed {
+	if changed {
+		m.news(i, p)
+	}
+	if m.wait(i, p, &f) {
+		return
+	}
+	if m.appendNew(p, &f) || m.mergeFact(i, p, &f, out) {
 		m.news(i, p)
 	}
 }
@@ -86,6 +92,9 @@ func (m *Machine) reachAny(id schemas.ID, name string, r *schemas.Record, at uin
 		return 0, nil
 	}
 	i, e := m.entities.find(&id)
+	if e != nil && (r.Kind == schemas.KindOrder || r.Home != "") {
+		m.hearOf(e)
+	}
 	if e == nil {
 		if !m.answering && m.gone.has(&id) {
 			m.hold(m.asks.add(id, name, m.offset), r)
@@ -150,9 +159,8 @@ func (m *Machine) factOf(e *schemas.Event) fact {
 	}
 	f := fact{
 		id: shortID(&e.FactID), sec: seconds(at), milestone: e.Milestone,
-		lane: newLane(packCountry(e.OriginCountry), packCountry(e.DestinationCountry)),
-		place: m.places.of(place{e.Carrier, e.Facility, packCountry(e.Country), e.MappingVersion,
-			e.UncertaintySecs > certainSecs}),
+		lane:  newLane(packCountry(e.OriginCountry), packCountry(e.DestinationCountry)),
+		place: m.placeAt(e),
 	}
 	switch {
 	case f.milestone == schemas.Accepted && e.ReceivedAt > 0:
@@ -173,6 +181,27 @@ func (m *Machine) factOf(e *schemas.Event) fact {
 		f.flags |= factRefused
 	}
 	return f
+}
+
+// recentPlaces is how many of the places that came last are found without a look
+// into the dictionary.
+const recentPlaces = 1 << 12
+
+// placeAt returns the number of the place of an event.
+func (m *Machine) placeAt(e *schemas.Event) uint16 {
+	p := place{e.Carrier, e.Facility, packCountry(e.Country), e.MappingVersion, e.UncertaintySecs > certainSecs}
+	if m.recent == nil {
+		m.recent = new([recentPlaces]uint16)
+	}
+	h := uint32(p.country)*31 + p.mapping + uint32(len(p.carrier))
+	for _, c := range []byte(p.facility[max(0, len(p.facility)-4):]) {
+		h = h*31 + uint32(c)
+	}
+	at := &m.recent[h*0x9e3779b1>>20]
+	if known := &m.places.list[*at]; *known != p {
+		*at = m.places.of(p)
+	}
+	return *at
 }
 
 // certainSecs is the doubt about a time up to which it counts as certain.

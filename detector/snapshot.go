@@ -54,6 +54,7 @@ type chunker struct {
 // longer only where a single record is. emit must not keep its argument. The
 // first error of emit ends the snapshot and is returned.
 func (m *Machine) WriteSnapshot(chunkBytes int, emit func(chunk []byte) error) error {
+	m.hearAll()
 	c := chunker{limit: chunkBytes, emit: emit}
 	c.begin()
 	m.writeHeader(&c)

@@ -9,8 +9,16 @@ import (
 
 // livesOf decodes what e holds into the lives of its number, in the machine's
 // scratch: one for nearly all, more where a number was used again.
-func (m *Machine) livesOf(e *entity) []life {
-	facts := slices.DeleteFunc(m.factsOf(e), func(f fact) bool { return f.void() })
+func (m *Machine) livesOf(e *entity) []life { return m.livesFrom(e, m.factsOf(e)) }
+
+// livesFrom is livesOf of an entity whose facts are decoded. It moves them.
+func (m *Machine) livesFrom(e *entity, facts []fact) []life {
+	for i := range facts {
+		if facts[i].void() {
+			facts = slices.DeleteFunc(facts, func(f fact) bool { return f.void() })
+			break
+		}
+	}
 	m.lives = append(m.lives[:0], life{facts: facts})
 	if n := len(facts); n > 0 && facts[n-1].sec-facts[0].sec >= newLifeAfter {
 		m.splitLives(facts)

@@ -1,7 +1,5 @@
 package detector
 
-import "slices"
-
 // timers is a calendar of one-minute buckets, each a chain of blocks of slot
 // numbers. A parcel is filed once, at or before its deadline: a scan that moves
 // the deadline later does not touch the calendar, and the parcel is filed anew
@@ -88,7 +86,11 @@ func (m *Machine) arm(i uint32, p *entity, deadline uint32) {
 // within a bucket does not.
 func (m *Machine) fire(out *Output) {
 	now := m.now()
-	m.due = append(m.due[:0], m.pending...)
+	m.due = m.due[:0]
+	m.wake()
+	for _, i := range m.pending {
+		m.due = append(m.due, turnOf(i, 0))
+	}
 	m.pending = m.pending[:0]
 	for last := now / 60; ; m.timers.minute++ {
 		m.collect(m.timers.minute, now)
@@ -96,36 +98,27 @@ func (m *Machine) fire(out *Output) {
 			break
 		}
 	}
-	slices.Sort(m.due)
-	m.due = slices.Compact(m.due)
-	for k, i := range m.due {
-		m.warmDue(k)
-		e := m.entities.at(i)
-		switch {
-		case e.flags&(entityFree|entityQuarantined) != 0: // quarantined since it had its news
-		case e.is(entityMoved):
-			if e.deadline > now {
-				m.arm(i, e, e.deadline)
-			} else {
-				m.leave(i, e)
-			}
-		case e.is(entityPending) || e.deadline != 0 && e.deadline <= now:
-			m.judge(i, e, out)
-		default:
-			m.arm(i, e, e.deadline)
-		}
-	}
+	m.eachDue(func(i uint32, e *entity, turns []turn) { m.look(i, e, turns, now, out) })
 }
 
-// warmDue reads ahead of the k-th of those that are due: the slot of one, and the
-// blob of one whose slot was read before.
-func (m *Machine) warmDue(k int) {
-	const ahead = 8
-	if k+2*ahead < len(m.due) {
-		m.warm.sum += m.entities.at(m.due[k+2*ahead]).blob
+// look judges an entity whose turns have come, if there is anything to judge.
+func (m *Machine) look(i uint32, e *entity, turns []turn, now uint32, out *Output) {
+	var facts []fact
+	if e.is(entityWaiting) {
+		facts, _ = m.hear(e, turns)
 	}
-	if k+ahead < len(m.due) {
-		m.warm.sum += m.warmBlob(m.entities.at(m.due[k+ahead]))
+	switch {
+	case e.flags&(entityFree|entityQuarantined) != 0: // quarantined since it had its news
+	case e.is(entityMoved):
+		if e.deadline > now {
+			m.arm(i, e, e.deadline)
+		} else {
+			m.leave(i, e)
+		}
+	case e.is(entityPending) || e.deadline != 0 && e.deadline <= now:
+		m.judge(i, e, facts, out)
+	default:
+		m.arm(i, e, e.deadline)
 	}
 }
 
@@ -148,7 +141,7 @@ func (m *Machine) collect(minute, now uint32) {
 				t.file(bucket, i)
 			default:
 				p.bucket = 0
-				m.due = append(m.due, i)
+				m.due = append(m.due, turnOf(i, 0))
 			}
 		}
 	}

@@ -6,8 +6,9 @@ import "scantrail/schemas"
 const WarmBatch = 32
 
 // Warm reads what the next records will need, those of entities by these ids, and
-// changes nothing. One after the other, each record waits for memory three times:
-// for the index, the slot and the blob. Asked for together, they wait once.
+// changes nothing. One after the other, each record waits for memory twice, for the
+// index and for the slot, and where its parcel was not judged yet for the blob too.
+// Asked for together, they wait once.
 func (m *Machine) Warm(ids []schemas.ID) {
 	ids = ids[:min(len(ids), WarmBatch)]
 	sum := uint32(0)
@@ -17,14 +18,20 @@ func (m *Machine) Warm(ids []schemas.ID) {
 	w := &m.warm
 	w.n = 0
 	for i := range ids {
-		if e := m.entities.guess(&ids[i]); e != nil {
-			sum += e.blob
-			w.found[w.n] = e
-			w.n++
+		e := m.entities.guess(&ids[i])
+		if e == nil {
+			continue
 		}
+		sum += e.blob
+		w.found[w.n] = e
+		w.n++
 	}
 	for _, e := range w.found[:w.n] {
-		sum += m.warmBlob(e)
+		if e.is(entityRow) { // its scans wait for the tick, which warms the rest
+			sum += m.warmName(e)
+		} else {
+			sum += m.warmBlob(e)
+		}
 	}
 	w.sum = sum
 }
