@@ -98,16 +98,17 @@ func (b *scanBlock) add(partition int32, offset int64, e *schemas.Event) {
 // textBlock is a block of scan_texts.
 type textBlock struct {
 	block
-	partition                        i32s
-	offset                           i64s
-	received                         times
-	eventID, occurred, raw, location strs
+	partition               i32s
+	offset                  i64s
+	received                times
+	number, eventID         strs
+	occurred, raw, location strs
 }
 
 func (b *textBlock) init() {
 	b.block = newBlock("scan_texts",
 		i32Col("partition", &b.partition), i64Col("offset", &b.offset), timeCol("received_at", &b.received),
-		strCol("event_id", &b.eventID), strCol("occurred_at_raw", &b.occurred), strCol("raw_text", &b.raw), strCol("location_raw", &b.location))
+		strCol("tracking_number", &b.number), strCol("event_id", &b.eventID), strCol("occurred_at_raw", &b.occurred), strCol("raw_text", &b.raw), strCol("location_raw", &b.location))
 }
 
 func (b *textBlock) add(partition int32, offset int64, e *schemas.Event) {
@@ -115,6 +116,7 @@ func (b *textBlock) add(partition int32, offset int64, e *schemas.Event) {
 	b.partition.add(partition)
 	b.offset.add(offset)
 	b.received.add(e.ReceivedAt)
+	b.number.add(e.TrackingNumber)
 	b.eventID.add(e.EventID)
 	b.occurred.add(e.OccurredAtRaw)
 	b.raw.add(e.RawText)

@@ -60,16 +60,18 @@ CREATE TABLE IF NOT EXISTS scan_texts{{.OnCluster}}
     `partition` Int32 COMMENT 'as in scans',
     `offset` Int64 COMMENT 'as in scans' CODEC(Delta(8), LZ4),
     `received_at` DateTime64(3, 'UTC') COMMENT 'as in scans' CODEC(Delta(8), LZ4),
+    `tracking_number` String COMMENT 'as in scans: without it a parcel''s texts could only be found by reading all',
     `event_id` String COMMENT 'the carrier''s own name of the event, where it gives one',
     `occurred_at_raw` String COMMENT 'time as printed by the carrier',
     `raw_text` String COMMENT 'text as printed by the carrier: hostile, escape before showing',
-    `location_raw` String COMMENT 'place as printed by the carrier'
+    `location_raw` String COMMENT 'place as printed by the carrier',
+    INDEX tracking_number tracking_number TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree"}}
 PARTITION BY toYYYYMM(received_at)
 ORDER BY (`partition`, `offset`){{ttl "scan_texts"}}
 SETTINGS ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1{{storage}}
-COMMENT 'Raw texts of scans, apart so that scans stays narrow. Join on (partition, offset).'
+COMMENT 'Raw texts of scans, apart so that scans stays narrow. Join on (partition, offset, tracking_number).'
 ;
 
 CREATE TABLE IF NOT EXISTS parcels{{.OnCluster}}

@@ -110,8 +110,8 @@ SELECT s.tracking_number AS tracking_number, s.number_check AS number_check, s.p
     s.source_partition AS source_partition, s.source_offset AS source_offset, s.event_index AS event_index,
     s.`partition` AS `partition`, s.`offset` AS `offset`
 FROM scans AS s
-LEFT ANY JOIN {{local "scan_texts"}} AS t ON t.`partition` = s.`partition` AND t.`offset` = s.`offset`
-COMMENT 'Everything that carriers said about a parcel, copies included (same fact_id). Filter on parcel_id or tracking_number, ORDER BY toUnixTimestamp(effective_at), milestone_no, fact_id.'
+LEFT ANY JOIN {{local "scan_texts"}} AS t ON t.tracking_number = s.tracking_number AND t.`partition` = s.`partition` AND t.`offset` = s.`offset`
+COMMENT 'Everything that carriers said about a parcel, copies included (same fact_id). Filter on tracking_number, for which there are indexes on both tables below; by parcel_id alone the texts are searched for. ORDER BY toUnixTimestamp(effective_at), milestone_no, fact_id.'
 ;
 
 CREATE OR REPLACE VIEW scans_valid{{.OnCluster}} AS

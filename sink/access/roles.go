@@ -49,7 +49,7 @@ func rules() map[string]rule {
 	return map[string]rule{
 		"scans": {insert: true, seller: "(tracking_number, intDiv(toUnixTimestamp(least(occurred_at, received_at)), 864000)) IN (SELECT tracking_number, ten_days FROM %[1]s.seller_numbers)"},
 		// Of the texts a seller reads no more than parcel_trail needs to join them.
-		"scan_texts":        {insert: true, hidden: []string{"raw_text", "location_raw"}, seller: everyRow, columns: []string{"partition", "offset"}},
+		"scan_texts":        {insert: true, hidden: []string{"raw_text", "location_raw"}, seller: "tracking_number IN (SELECT tracking_number FROM %[1]s.seller_numbers)", columns: []string{"partition", "offset", "tracking_number"}},
 		"parcels":           {insert: true, read: true, seller: ownShops},
 		"orders":            {insert: true, read: true, seller: ownShops},
 		"order_facts":       {insert: true, seller: ownShops},
