@@ -1,6 +1,10 @@
 package detector
 
-import "strings"
+import (
+	"strings"
+
+	"scantrail/schemas"
+)
 
 // maxEntries bounds each dictionary: what carriers and shops write is hostile,
 // and an index takes two bytes in every fact.
@@ -132,13 +136,9 @@ func (l lane) or(o lane) lane {
 	return l
 }
 
-// customsUnion are the states between which goods pass no customs: the 27
-// members of the European Union and Monaco.
-const customsUnion = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MC MT NL PL PT RO SE SI SK"
-
-// customsFree is customsUnion by packed country.
+// customsFree is schemas.CustomsUnion by packed country.
 var customsFree = func() (t [maxCountry + 1]bool) {
-	for c := range strings.FieldsSeq(customsUnion) {
+	for c := range strings.FieldsSeq(schemas.CustomsUnion) {
 		t[packCountry(c)] = true
 	}
 	return t

@@ -286,7 +286,7 @@ func TestDictionaries(t *testing.T) {
 }
 
 func TestCountries(t *testing.T) {
-	for c := range strings.FieldsSeq(customsUnion) {
+	for c := range strings.FieldsSeq(schemas.CustomsUnion) {
 		if got := countryName(packCountry(c)); got != c {
 			t.Errorf("%s comes back as %s", c, got)
 		}

@@ -101,6 +101,8 @@ type completenessView struct{ Name, Keys, Title string }
 func (o MigrateOptions) render(name, text string) ([]string, error) {
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"engine": o.engine, "local": o.local, "ttl": o.Lifecycle.clause, "storage": o.Lifecycle.storage,
+		"advice": adviceSQL, "customsUnion": customsUnionSQL, "percentiles": percentilesSQL, "stageOf": stageSQL,
+		"dimensions": dimensions, "stages": stages, "list": func(items ...any) []any { return items },
 		"views": func() []completenessView {
 			return []completenessView{
 				{"completeness_shop", "shop_id", "shop"},

@@ -19,10 +19,11 @@ WITH (SELECT clock FROM log_clock) AS clock
 SELECT alert_id, rule, detail, level, status, milestone, stage, parcel_id, tracking_number, carrier, facility, country,
     shop_id, order_id, market, origin, destination, anchor_at, opened_at, changed_at, silent_secs, cause,
     backfill, held, uncertain, policy,
-    round(dateDiff('second', anchor_at, clock) / 3600, 1) AS hours_since_anchor
+    round(dateDiff('second', anchor_at, clock) / 3600, 1) AS hours_since_anchor,
+    {{advice}} AS advice
 FROM alerts_current
 WHERE status IN ('open', 'escalated')
-COMMENT 'Alerts that somebody should act on now. NOT held AND NOT backfill are those that were paged.'
+COMMENT 'Alerts that somebody should act on now, with what to do (advice). NOT held AND NOT backfill are those that were paged.'
 ;
 
 CREATE OR REPLACE VIEW stalled_now{{.OnCluster}} AS
@@ -153,9 +154,9 @@ SELECT carrier, max(received) AS last_received_at,
     countIf(dead) AS dead_letters_28d,
     countIf(unmapped) AS unmapped_28d,
     countIf(timely) AS lag_scans_28d,
-    quantileIf(0.5)(lag_secs, timely) AS lag_p50_secs,
-    quantileIf(0.9)(lag_secs, timely) AS lag_p90_secs,
-    quantileIf(0.99)(lag_secs, timely) AS lag_p99_secs
+    if(lag_scans_28d = 0, NULL, round(quantilesIf(0.5, 0.9, 0.99)(lag_secs, timely)[1], 1)) AS lag_p50_secs,
+    if(lag_scans_28d = 0, NULL, round(quantilesIf(0.5, 0.9, 0.99)(lag_secs, timely)[2], 1)) AS lag_p90_secs,
+    if(lag_scans_28d = 0, NULL, round(quantilesIf(0.5, 0.9, 0.99)(lag_secs, timely)[3], 1)) AS lag_p99_secs
 FROM
 (
     SELECT carrier, received_at AS received, false AS dead, milestone = 'unmapped' AS unmapped,
