@@ -2,17 +2,22 @@ package detector
 
 import (
 	"strings"
-	"sync"
 
 	"scantrail/schemas"
 )
 
 // Documents parses policy documents, each of them once, for all machines that
 // share it: every partition has a copy of every control record, and every snapshot
-// has another. The zero value is ready; it is safe for several goroutines.
+// has another. The zero value is ready.
 type Documents struct {
-	mu     sync.Mutex
+	Guard  Locker                    // held while a document is looked up; needed where several goroutines share
 	parsed map[string]parsedDocument // by text
+}
+
+// Locker is sync.Locker. Machines know nothing of goroutines; whoever shares does.
+type Locker interface {
+	Lock()
+	Unlock()
 }
 
 type parsedDocument struct {
@@ -26,8 +31,10 @@ const maxDocuments = 64
 // parse returns what a document says, which nobody may change, and its text. Those
 // who ask for the same document meanwhile wait for the first.
 func (d *Documents) parse(text string) (string, *schemas.Policies, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	if d.Guard != nil {
+		d.Guard.Lock()
+		defer d.Guard.Unlock()
+	}
 	if known, ok := d.parsed[text]; ok {
 		return known.text, known.parsed, nil
 	}

@@ -11,7 +11,7 @@ import (
 // TestDocumentsAreParsedOnce by machines that share them, also at the same time;
 // what a machine counts of its parcels stays its own.
 func TestDocumentsAreParsedOnce(t *testing.T) {
-	var shared Documents
+	shared := Documents{Guard: new(sync.Mutex)}
 	machines := make([]*Machine, 4)
 	var group sync.WaitGroup
 	for i := range machines {

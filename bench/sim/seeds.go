@@ -39,7 +39,7 @@ type runner struct {
 }
 
 func newRunner(o options, sql *oracle.SQL) *runner {
-	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage(), parsed: new(detector.Documents)}
+	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage(), parsed: &detector.Documents{Guard: new(sync.Mutex)}}
 	for i := range r.docs {
 		r.yaml = append(r.yaml, r.docs[i].ShortYAML(builtin()))
 	}

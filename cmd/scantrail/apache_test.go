@@ -273,7 +273,9 @@ func TestStaticMembersKeepTheirPartitions(t *testing.T) {
 			o.Topics.Partitions = 12
 		}
 	}
-	r := newRigOn(t, newApacheBroker(t, &apache), named("node-a"))
+	b := newApacheBroker(t, &apache)
+	t.Cleanup(func() { forget(t, b.addr(), "node-a", "node-b") })
+	r := newRigOn(t, b, named("node-a"))
 	r.topic("yunexpress")
 	r.start()
 	leave := r.join(named("node-b"))
@@ -288,6 +290,22 @@ func TestStaticMembersKeepTheirPartitions(t *testing.T) {
 		t.Errorf("partitions %v, after a restart of node-b %v", before, after)
 	}
 	r.facts(2)
+}
+
+// forget takes named members out of their groups, where they would wait to be
+// back until their session ends.
+func forget(t *testing.T, addr string, names ...string) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, group := range []string{schemas.IngestGroup, schemas.DetectorGroup, schemas.SinkGroup} {
+		if _, err := kadm.NewClient(client).LeaveGroup(context.Background(), kadm.LeaveGroup(group).InstanceIDs(names...)); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // homes returns the partitions of each named member.

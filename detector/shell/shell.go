@@ -98,6 +98,7 @@ type partition struct {
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Shell, error) {
 	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows), asker: newAsker(cfg.Archive)}
+	s.documents.Guard = new(sync.Mutex)
 	// Before the consumer, which may be assigned partitions as soon as it exists.
 	admin, err := kadm.NewOptClient(cfg.Kafka...)
 	if err != nil {
