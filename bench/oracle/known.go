@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"iter"
 	"slices"
 
 	"scantrail/schemas"
@@ -31,10 +32,10 @@ type entity struct {
 // History replays one partition of the log and judges every entity at every
 // tick: it returns all changes in order. Homes that aliases link to others are
 // not judged (linked says which): what they knew comes from other partitions.
-func History(d *Document, log []*schemas.Record) (all []Transition, linked map[string]bool) {
+func History(d *Document, log iter.Seq2[int64, *schemas.Record]) (all []Transition, linked map[string]bool) {
 	h := history{doc: d, entities: map[string]*entity{}, asked: asks(log)}
 	for offset, r := range log {
-		h.apply(int64(offset), r)
+		h.apply(offset, r)
 	}
 	linked = map[string]bool{}
 	for name, e := range h.entities {
@@ -44,12 +45,12 @@ func History(d *Document, log []*schemas.Record) (all []Transition, linked map[s
 }
 
 // asks pairs the offset of each record that asked with that of its first answer.
-func asks(log []*schemas.Record) map[int64]int64 {
+func asks(log iter.Seq2[int64, *schemas.Record]) map[int64]int64 {
 	answers := map[int64]int64{}
 	for offset, r := range log {
 		if r.Kind == schemas.KindRebuild {
 			if _, ok := answers[r.Rebuild.Ask]; !ok {
-				answers[r.Rebuild.Ask] = int64(offset)
+				answers[r.Rebuild.Ask] = offset
 			}
 		}
 	}

@@ -13,25 +13,24 @@ import (
 
 // cluster is everything that lives through one world.
 type cluster struct {
-	r        *rand.Rand
-	w        *world
-	faults   bool
-	switches bool    // the policies change on the way
-	turns    []int64 // when, by partition; 0: done
-	silent   bool    // no tick states how far copies were forwarded before the end
-	rarely   int     // an effect fails in each way once in so many times
-	stormy   int     // a storm comes once in so many ticks
-	strict   bool    // two rows of one version must be the same
-	parsed   *detector.Documents
-	cover    *coverage
-	trace    *strings.Builder // nil: none
+	r      *rand.Rand
+	w      *world
+	faults bool
+	turns  []int64 // when the policies change, by partition; 0: they have
+	silent bool    // no tick states how far copies were forwarded before the end
+	rarely int     // an effect fails in each way once in so many times
+	stormy int     // a storm comes once in so many ticks
+	strict bool    // two rows of one version must be the same
+	parsed *detector.Documents
+	cover  *coverage
+	trace  *strings.Builder // nil: none
 
 	now     int64 // virtual clock, Unix seconds
 	parts   []*partition
 	raw     []*rawPartition
 	flights []flight
 	tables  tables
-	ticks   []*schemas.Record // of late
+	ticks   []*schemas.Tick // of late
 }
 
 // flight is a record that a producer gave up waiting for and that arrives all the same.
@@ -57,7 +56,6 @@ func run(r *rand.Rand, w *world, policies []string, parsed *detector.Documents, 
 	ticks := int((w.until - w.from) / maxStep)
 	c.rarely = pick(r, 100, 250, 500) * (1 + ticks/500)
 	c.stormy = 3 * (1 + ticks)
-	c.switches = c.chance(15)
 	defer func() {
 		if p := recover(); p != nil {
 			if f, ok := p.(failure); ok {
@@ -92,7 +90,7 @@ func (c *cluster) control(p int, policies []string) {
 		c.appendTo(p, &schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: number, Policy: policies[doc]}})
 	}
 	other := (c.w.doc + 1) % len(policies)
-	if c.switches {
+	if c.w.switches {
 		c.cover.fault("switched", "control")
 		tell(1, other)
 		c.turns = append(c.turns, c.w.from+c.r.Int64N(c.w.until-c.w.from))
@@ -139,15 +137,23 @@ func (c *cluster) live(policies []string) {
 		c.turn(policies)
 		c.ingest()
 		c.land()
+		for range c.r.IntN(5) - 2 { // with news that no tick has judged
+			c.act()
+		}
 		c.tick()
 		for range c.r.IntN(3) {
-			p := c.parts[c.r.IntN(len(c.parts))]
-			p.owners[c.r.IntN(len(p.owners))].act()
+			c.act()
 		}
 		if c.chance(c.stormy) {
 			c.storm()
 		}
 	}
+}
+
+// act lets some owner do something.
+func (c *cluster) act() {
+	p := c.parts[c.r.IntN(len(c.parts))]
+	p.owners[c.r.IntN(len(p.owners))].act()
 }
 
 // limits returns the seconds at which a rule may change its mind by itself: every
@@ -210,27 +216,27 @@ func (c *cluster) tick() {
 	for _, p := range c.parts {
 		f = min(f, p.committed)
 	}
-	t := &schemas.Record{Kind: schemas.KindTick, Tick: schemas.Tick{At: at * 1000, ForwardedThrough: f * 1000}}
+	t := &schemas.Tick{At: at * 1000, ForwardedThrough: f * 1000}
 	if c.silent && c.faults || c.chance(20) {
-		t.Tick.ForwardedThrough = 0
+		t.ForwardedThrough = 0
 	}
 	if c.chance(40) {
 		c.cover.fault("skew", "tick")
-		t.Tick.At += c.r.Int64N(300_000) - 150_000
+		t.At += c.r.Int64N(300_000) - 150_000
 	}
-	for i := range c.parts {
+	for _, p := range c.parts {
 		if c.chance(30) && len(c.ticks) > 0 {
 			c.cover.fault("lost", "tick")
 			continue
 		}
-		c.appendTo(i, t)
+		p.tick(t)
 		if c.chance(50) {
 			c.cover.fault("doubled", "tick")
-			c.appendTo(i, t)
+			p.tick(t)
 		}
 		if c.chance(50) && len(c.ticks) > 0 {
 			c.cover.fault("out of order", "tick")
-			c.appendTo(i, c.ticks[c.r.IntN(len(c.ticks))])
+			p.tick(c.ticks[c.r.IntN(len(c.ticks))])
 		}
 	}
 	if len(c.ticks) > 20 {

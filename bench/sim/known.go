@@ -14,7 +14,7 @@ import (
 // from what was known at each tick, and how many were compared.
 func (c *cluster) compareKnown(doc *oracle.Document, quarantined map[string]bool) (lines []string, n int) {
 	for _, p := range c.parts {
-		all, linked := oracle.History(doc, p.log)
+		all, linked := oracle.History(doc, p.all)
 		names := map[schemas.ID]string{}
 		for name := range linked {
 			names[schemas.ParcelID(name)] = name

@@ -17,12 +17,39 @@ const maxRecords = 20_000
 // partition is one partition of parcel.events with its snapshots and owners.
 type partition struct {
 	number    int
-	log       []*schemas.Record
-	facts     int // records of the log that are no ticks
-	copies    int // of these, what the detector forwarded
+	log       []entry
+	ticking   schemas.Record // the tick that at returns
+	facts     int            // records of the log that are no ticks
+	copies    int            // of these, what the detector forwarded
 	snapshots []snapshot
 	owners    []*owner // the last is the rightful one, the others do not know yet
 	committed int64    // clock through which copies are acknowledged, Unix seconds
+}
+
+// entry is one record of the log. Most are ticks, which all partitions share; a
+// schemas.Record is large.
+type entry struct {
+	rec  *schemas.Record
+	tick *schemas.Tick
+}
+
+// at returns the record of an offset; a tick is overwritten by the next one.
+func (p *partition) at(offset int64) *schemas.Record {
+	e := &p.log[offset]
+	if e.tick == nil {
+		return e.rec
+	}
+	p.ticking.Kind, p.ticking.Tick = schemas.KindTick, *e.tick
+	return &p.ticking
+}
+
+// all yields the whole log.
+func (p *partition) all(yield func(offset int64, r *schemas.Record) bool) {
+	for i := range p.log {
+		if !yield(int64(i), p.at(int64(i))) {
+			return
+		}
+	}
 }
 
 // snapshot is what stands in parcel.snapshots of one attempt.
@@ -43,24 +70,26 @@ func (c *cluster) home(key string) int {
 func (c *cluster) append(key string, r *schemas.Record) { c.appendTo(c.home(key), r) }
 
 func (c *cluster) appendTo(p int, r *schemas.Record) {
-	if r.Kind != schemas.KindTick {
-		c.parts[p].facts++
-		if r.Forwarded { // what ingest reads again after a crash may be more
-			c.parts[p].copies++
-		}
-		if c.parts[p].copies > maxRecords {
-			c.failf("liveness: partition %d holds %d copies and still grows", p, maxRecords)
-		}
+	c.parts[p].facts++
+	if r.Forwarded { // what ingest reads again after a crash may be more
+		c.parts[p].copies++
+	}
+	if c.parts[p].copies > maxRecords {
+		c.failf("liveness: partition %d holds %d copies and still grows", p, maxRecords)
+	}
+	if c.trace != nil {
 		c.tracef("log %d:%d %s", p, len(c.parts[p].log), describe(r))
 	}
-	c.parts[p].log = append(c.parts[p].log, r)
+	c.parts[p].log = append(c.parts[p].log, entry{rec: r})
 }
+
+func (p *partition) tick(t *schemas.Tick) { p.log = append(p.log, entry{tick: t}) }
 
 // clock returns where the ticks of a log leave its clocks.
 func (p *partition) clock() (k oracle.Clock) {
-	for _, r := range p.log {
-		if r.Kind == schemas.KindTick {
-			k.Tick(&r.Tick)
+	for i := range p.log {
+		if t := p.log[i].tick; t != nil {
+			k.Tick(t)
 		}
 	}
 	return k

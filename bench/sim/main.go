@@ -33,13 +33,13 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	strict := fs.Bool("strict", false, "rows of one version must be the same")
 	omit := fs.String("omit", "", omitted)
 	known := fs.Int("known", 20, "compare all transitions of one in so many seeds; 0: never")
-	plainGo := fs.Bool("go", false, "compare with the oracle in Go instead of SQL")
+	asked := fs.Int("sql", 10, "compare one in so many seeds with the oracle in SQL, besides that in Go; 0: never")
 	show := fs.Int("show", 3, "failed seeds to print in full")
-	batch := fs.Int("batch", 500, "seeds in one question to the oracle")
+	batch := fs.Int("batch", 2500, "seeds that are run before SQL is asked")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	o := options{faults: *faults, strict: *strict, omit: *omit, known: *known, batch: *batch}
+	o := options{faults: *faults, strict: *strict, omit: *omit, known: *known, batch: *batch, asked: *asked}
 	if *one >= 0 {
 		o.known = min(*known, 1)
 		r := newRunner(o, nil)
@@ -52,7 +52,7 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("seed %d failed", *one)
 	}
 	var sql *oracle.SQL
-	if !*plainGo {
+	if *asked > 0 {
 		close, opened, err := openSQL(ctx)
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Durat
 			}
 		}
 	}
-	fmt.Fprintf(out, "%s\n%d seeds, %d failed, %d transitions compared, %.0f seeds/s\n", r.cover, done, failed, r.compared, float64(done)/time.Since(start).Seconds())
+	fmt.Fprintf(out, "%s\n%d seeds, %d failed, %d also in SQL, %d transitions compared, %.0f seeds/s\n", r.cover, done, failed, r.questions, r.compared, float64(done)/time.Since(start).Seconds())
 	if failed > 0 {
 		return fmt.Errorf("%d of %d seeds failed", failed, done)
 	}

@@ -177,10 +177,11 @@ func (o *owner) poll(n int) {
 	end := min(next+int64(n), int64(len(o.p.log)))
 	for ; next < end; next++ {
 		o.out.Reset()
-		if err := o.m.Apply(next, o.p.log[next], &o.out); err != nil {
+		r := o.p.at(next)
+		if err := o.m.Apply(next, r, &o.out); err != nil {
 			o.c.failf("apply of %d:%d: %v", o.p.number, next, err)
 		}
-		if r := o.p.log[next]; r.Kind == schemas.KindControl {
+		if r.Kind == schemas.KindControl {
 			o.generation = max(o.generation, uint16(r.Control.Generation))
 		}
 		for i := range o.out.Alerts {

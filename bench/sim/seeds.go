@@ -21,6 +21,7 @@ type options struct {
 	faults bool
 	strict bool
 	batch  int
+	asked  int    // every so many seeds SQL is asked too; 0: never
 	omit   string // see omitted
 	known  int    // every so many seeds the transitions are compared too; 0: never
 }
@@ -30,12 +31,13 @@ type runner struct {
 	options
 	docs  []oracle.Document
 	yaml  []string
-	sql   *oracle.SQL // nil: the oracle in Go
+	sql   *oracle.SQL // nil: the oracle in Go alone
 	cover *coverage
 
 	parsed *detector.Documents // of all seeds
 
-	compared int // transitions
+	compared  int // transitions
+	questions int // seeds that SQL was asked about
 }
 
 func newRunner(o options, sql *oracle.SQL) *runner {
@@ -63,9 +65,9 @@ func (r *runner) live(seed uint32, w *world, faults bool, cover *coverage, trace
 	return run(rand.New(rand.NewPCG(uint64(seed), 2)), w, r.yaml, r.parsed, faults, r.strict, cover, trace)
 }
 
-// outcome is what is kept of a seed until the oracle has answered.
+// outcome is what is kept of a seed until SQL has answered.
 type outcome struct {
-	known    *oracle.Case // nil when lines say why the seed failed already
+	known    *oracle.Case // nil when SQL is not asked
 	but      exempt
 	table    map[schemas.ID]schemas.Alert
 	lines    []string
@@ -79,20 +81,22 @@ func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
 		return outcome{lines: []string{err.Error()}}
 	}
 	k := c.aCase(seed)
-	if r.known > 0 && seed%uint32(r.known) == 0 && !c.switches {
+	if r.known > 0 && seed%uint32(r.known) == 0 && !c.w.switches {
 		o.lines, o.compared = c.compareKnown(&r.docs[c.w.doc], k.Quarantined())
 		o.lines = append(o.lines, c.compareRows(k.Rows(r.docs))...)
 		o.lines = append(o.lines, c.compareOrderRows(k.OrderRows())...)
 	}
-	if len(o.lines) == 0 {
-		o.known, o.table, o.but = k, c.current(), c.exempt(k)
+	table, but := c.current(), c.exempt(k)
+	o.lines = append(o.lines, compare(k.Evaluate(r.docs), table, but)...)
+	if len(o.lines) == 0 && r.sql != nil && r.asked > 0 && seed%uint32(r.asked) == 0 {
+		o.known, o.table, o.but = k, table, but
 	}
 	return o
 }
 
 func (c *cluster) exempt(k *oracle.Case) exempt {
 	but := exempt{quarantined: k.Quarantined()}
-	if c.switches {
+	if c.w.switches {
 		but.kept = k.Kept()
 	}
 	return but
@@ -126,14 +130,15 @@ func (r *runner) seeds(ctx context.Context, first uint32, n int) ([]result, erro
 	outcomes := r.all(first, n)
 	for i, o := range outcomes {
 		r.compared += o.compared
-		if len(o.lines) > 0 {
+		switch {
+		case len(o.lines) > 0:
 			failed = append(failed, result{first + uint32(i), o.lines})
-		} else {
+		case o.known != nil:
 			cases = append(cases, o.known)
 		}
 	}
 	want := map[uint32][]oracle.Alert{}
-	if r.sql != nil {
+	if len(cases) > 0 {
 		all, err := r.sql.Converged(ctx, cases)
 		if err != nil {
 			return nil, err
@@ -141,10 +146,7 @@ func (r *runner) seeds(ctx context.Context, first uint32, n int) ([]result, erro
 		for _, a := range all {
 			want[a.Seed] = append(want[a.Seed], a)
 		}
-	} else {
-		for _, k := range cases {
-			want[k.Seed] = k.Evaluate(r.docs)
-		}
+		r.questions += len(cases)
 	}
 	for _, k := range cases {
 		if lines := compare(want[k.Seed], outcomes[k.Seed-first].table, outcomes[k.Seed-first].but); len(lines) > 0 {
@@ -163,7 +165,7 @@ func (r *runner) check(seed uint32, w *world, faults bool, trace *strings.Builde
 	}
 	k := c.aCase(seed)
 	lines := compare(k.Evaluate(r.docs), c.current(), c.exempt(k))
-	if len(lines) == 0 && r.known > 0 && !c.switches {
+	if len(lines) == 0 && r.known > 0 && !c.w.switches {
 		lines, _ = c.compareKnown(&r.docs[w.doc], k.Quarantined())
 		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
 		lines = append(lines, c.compareOrderRows(k.OrderRows())...)

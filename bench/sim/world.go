@@ -29,6 +29,7 @@ type message struct {
 // world is everything that happens in one seed outside of the cluster.
 type world struct {
 	doc         int
+	switches    bool  // the policies change on the way
 	from, until int64 // what the cluster lives through, Unix seconds
 	numbers     []string
 	messages    []message // by time
@@ -59,6 +60,8 @@ type generator struct {
 	w    *world
 	omit string
 	next uint64
+
+	linkable []string // numbers that aliases may name
 }
 
 // omitted are the things that a world can be drawn without, by letter.
@@ -71,33 +74,37 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	g := &generator{r: r, w: &world{doc: r.IntN(docs)}, omit: omit}
 	w := g.w
 	w.from = base.Unix() + 20*day + r.Int64N(10*day)
-	w.until = w.from + r.Int64N(5*day) + hour
+	w.until = w.from + r.Int64N(pick(r, 12*hour, 36*hour, 3*day, 5*day)) + hour
+	w.switches = r.IntN(12) == 0
 	numbers := 1 + r.IntN(4)
-	switch r.IntN(60) {
-	case 0: // long enough to forget what has ended
+	switch n := r.IntN(1200); {
+	case n < 4: // long enough to forget what has ended
 		w.until = w.from + 35*day + r.Int64N(10*day)
-	case 1: // and what fell silent
+	case n < 5: // and what fell silent
 		w.until = w.from + 120*day + r.Int64N(15*day)
-	case 2: // more numbers than one parcel may have
+	case n < 25: // more numbers than one parcel may have
 		numbers = 9 + r.IntN(3)
 	}
 	for i := range numbers {
 		w.numbers = append(w.numbers, fmt.Sprintf("LX%07d%c%d", r.IntN(10_000_000), 'A'+i, r.IntN(10)))
 	}
-	for _, n := range w.numbers {
-		if r.IntN(3) == 0 {
-			g.journey(n)
-		} else {
-			g.anything(n)
-		}
-	}
-	linked := w.numbers
+	g.linkable = w.numbers
 	if r.IntN(200) == 0 {
 		// It is quarantined alone: which homes of a union with so many scans go on
 		// depends on what came first, and nobody has promised more.
-		linked = linked[1:]
+		g.linkable = w.numbers[1:]
 		for range 250 + r.IntN(20) {
 			g.scan(w.numbers[0], w.from-r.Int64N(3*day), allMilestones[r.IntN(len(allMilestones))])
+		}
+	}
+	for _, n := range w.numbers {
+		switch r.IntN(6) {
+		case 0, 1:
+			g.situation(n)
+		case 2, 3:
+			g.journey(n)
+		default:
+			g.anything(n)
 		}
 	}
 	for i := range r.IntN(4) {
@@ -108,7 +115,7 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	}
 	if (r.IntN(3) == 0 || numbers > 8) && !g.omits("a") {
 		for range 1 + r.IntN(3) + max(0, 3*(numbers-5)) {
-			g.alias(linked)
+			g.alias()
 		}
 	}
 	slices.SortStableFunc(w.messages, func(a, b message) int { return int(a.at - b.at) })
@@ -224,7 +231,7 @@ func (g *generator) scan(number string, at int64, milestone uint8) {
 	if r.IntN(6) == 0 {
 		e.OriginCountry, e.DestinationCountry = pick(r, "", "CN", "CN", "DE"), pick(r, "", "US", "GB", "FR", "DE")
 	}
-	if r.IntN(4) == 0 {
+	if r.IntN(4) == 0 || m == schemas.Delivered && r.IntN(2) == 0 {
 		e.Postcode = pick(r, "SW1A 1AA", "sw1-b2", "90210", "902", "90", "9*210", "10115")
 	}
 	if r.IntN(25) == 0 && !g.omits("c") {
@@ -252,13 +259,19 @@ func (g *generator) scan(number string, at int64, milestone uint8) {
 	}
 }
 
-func (g *generator) alias(numbers []string) {
-	if len(numbers) < 2 {
+func (g *generator) alias() {
+	if len(g.linkable) > 0 {
+		g.link(pick(g.r, g.linkable...), g.w.from+g.r.Int64N(g.w.until-g.w.from))
+	}
+}
+
+// link says that a number and any other name one parcel.
+func (g *generator) link(number string, at int64) {
+	if !slices.Contains(g.linkable, number) {
 		return
 	}
-	pair := [2]string{pick(g.r, numbers...), pick(g.r, numbers...)}
-	if pair[0] != pair[1] {
-		g.send(message{kind: schemas.KindAlias, alias: pair, id: g.id()}, g.w.from+g.r.Int64N(g.w.until-g.w.from))
+	if other := pick(g.r, g.linkable...); other != number {
+		g.send(message{kind: schemas.KindAlias, alias: [2]string{number, other}, id: g.id()}, at)
 	}
 }
 
@@ -308,9 +321,10 @@ func (g *generator) order(id, shop string) {
 			fact(k, nil)
 		}
 	}
-	if r.IntN(5) == 0 {
+	for r.IntN(4) == 0 {
 		promise := at + span(r)%(200*hour) - 100*hour
 		fact(schemas.OrderPromiseExtended, func(f *schemas.OrderFact) { f.PromiseAt = promise * 1000 })
+		step()
 	}
 	if r.IntN(4) == 0 {
 		fact(schemas.OrderCancelRequested, nil)
