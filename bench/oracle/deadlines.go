@@ -53,10 +53,7 @@ func (j *judge) after(a int64, span Span, off []interval) int64 {
 }
 
 func (j *judge) workingDay(a, n int64, off []interval) int64 {
-	zone, err := time.LoadLocation(j.p.Zone)
-	if err != nil {
-		panic(err)
-	}
+	zone := j.p.Zone
 	local := time.Unix(a, 0).In(zone)
 	for d := 1; ; d++ {
 		start := time.Date(local.Year(), local.Month(), local.Day()+d, 0, 0, 0, 0, zone)
@@ -88,9 +85,9 @@ func (j *judge) deadline(rule, detail, number string, a int64, d Deadline, off [
 		if z > due {
 			j.add(rule, detail, number, a, 1, "resolved", z)
 		}
-	case j.now > due:
+	case j.since(due + 1):
 		j.add(rule, detail, number, a, 1, "open", 0)
-	case d.Warn > 0 && j.now > due-d.Warn:
+	case d.Warn > 0 && j.since(due-d.Warn+1):
 		j.add(rule, detail, number, a, 0, "at_risk", 0)
 	}
 }
@@ -116,8 +113,8 @@ func (j *judge) pickupAnchor(o *order) int64 {
 	return o.first(schemas.OrderConfirmed)
 }
 
-// judgeOrder returns the alerts that the order's own entity holds.
-func judgeOrder(d *Document, o *order, now int64) ([]Alert, About) {
+// judgeOrder returns what the order's own entity calls for.
+func judgeOrder(d *Document, o *order, now int64, stalled []string) verdict {
 	j := &judge{doc: d, now: now, market: o.market}
 	if j.market == "" {
 		j.market = o.dest
@@ -141,7 +138,12 @@ func judgeOrder(d *Document, o *order, now int64) ([]Alert, About) {
 		j.deadline("delivered_late", "", number, j.promised(o), j.p.Deadlines["delivered_late"], nil, o.first(schemas.OrderMarkedDelivered), cancelled)
 		j.deadline("status_mismatch", "shipped_not_scanned", number, shipped, j.grace(), nil, never, cancelled)
 	}
-	return j.out, About{Shop: o.shop, Order: o.id, Market: o.market, Origin: o.origin, Destination: o.dest, Policy: j.p.Name}
+	v := verdict{alerts: j.out, now: now, wake: j.wake}
+	for i := range j.out {
+		v.abouts = append(v.abouts, About{Shop: o.shop, Order: o.id, Market: o.market, Origin: o.origin, Destination: o.dest, Policy: j.p.Name,
+			Carrier: o.carrier, Cause: causeOfOrder(&j.out[i]), Held: j.out[i].Status != "resolved" && slices.Contains(stalled, o.carrier)})
+	}
+	return v
 }
 
 func (j *judge) grace() Deadline { return Deadline{After: Span{Secs: j.p.Grace}} }

@@ -20,12 +20,10 @@ func (c *Case) Evaluate(docs []Document) []Alert {
 	d := &docs[c.Doc]
 	for _, o := range c.allOrders() {
 		key := OrderKey(o.shop, o.id)
-		alerts, _ := judgeOrder(d, o, c.Clocks[c.Home(key)].S)
-		add(key, alerts)
+		add(key, judgeOrder(d, o, c.Clocks[c.Home(key)].S, nil).alerts)
 	}
 	c.each(func(root string, u *union, k Clock) {
-		alerts, _, _ := judgeParcel(d, u, k)
-		add(root, alerts)
+		add(root, judgeParcel(d, u, k).alerts)
 	})
 	return out
 }

@@ -17,13 +17,14 @@ type fact struct {
 	progress, phys   bool
 	number           string
 	country, post    string
+	carrier, place   string
 	origin, dest     string
 	invalid, history bool
 }
 
 func newFact(e *schemas.Event) fact {
 	return fact{id: e.FactID, version: e.MappingVersion, occurred: e.OccurredAt, first: e.ReceivedAt, milestone: uint8(e.Milestone),
-		progress: e.Progress, phys: e.Physical, number: e.TrackingNumber, country: e.Country, post: e.Postcode,
+		progress: e.Progress, phys: e.Physical, number: e.TrackingNumber, country: e.Country, post: e.Postcode, carrier: e.Carrier, place: e.Facility,
 		origin: e.OriginCountry, dest: e.DestinationCountry, invalid: e.NumberCheck == schemas.NumberInvalid, history: e.Backfill}
 }
 

@@ -3,6 +3,7 @@ package oracle
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"scantrail/schemas"
 )
@@ -17,6 +18,15 @@ type Transition struct {
 	Opened  int64  // clock at its first transition to open; 0: not yet
 }
 
+// Reached is a stage that was told of a parcel.
+type Reached struct {
+	Home        string
+	Offset      int64 // of the tick
+	Stage       string
+	At, Changed int64
+	Shop, Order string
+}
+
 // entity is a parcel's home or an order, as one partition of the log knows it.
 type entity struct {
 	facts  map[schemas.ID]*fact
@@ -27,21 +37,37 @@ type entity struct {
 	asking int64 // offset of the record that asked for what it was before; -1: none
 	alerts map[schemas.ID]*Transition
 	fresh  bool
+	wake   int64 // the clock alone changes nothing before; 0: never
+
+	kept  *Document // by which it is judged since it has ended
+	left  bool      // it may have been put away under policies of before
+	lives int       // most that it has had
+	told  [7]bool   // of Stages
+}
+
+// Replay is what one partition of the log makes known.
+type Replay struct {
+	All     []Transition
+	Reached []Reached
+	Linked  map[string]bool // every home and order, and whether an alias links it to others
+	Left    map[string]bool // those that may have been put away while the policies changed
 }
 
 // History replays one partition of the log and judges every entity at every
 // tick: it returns all changes in order. Homes that aliases link to others are
-// not judged (linked says which): what they knew comes from other partitions.
-func History(d *Document, log iter.Seq2[int64, *schemas.Record]) (all []Transition, linked map[string]bool) {
-	h := history{doc: d, entities: map[string]*entity{}, asked: asks(log)}
+// not judged: what they knew comes from other partitions. docs are the policy
+// documents by their text.
+func History(docs map[string]*Document, log iter.Seq2[int64, *schemas.Record]) Replay {
+	h := history{docs: docs, entities: map[string]*entity{}, asked: asks(log)}
 	for offset, r := range log {
 		h.apply(offset, r)
 	}
-	linked = map[string]bool{}
+	h.replay.Linked, h.replay.Left = map[string]bool{}, map[string]bool{}
 	for name, e := range h.entities {
-		linked[name] = e.linked
+		h.putAway(e)
+		h.replay.Linked[name], h.replay.Left[name] = e.linked, e.left
 	}
-	return h.all, linked
+	return h.replay
 }
 
 // asks pairs the offset of each record that asked with that of its first answer.
@@ -58,19 +84,23 @@ func asks(log iter.Seq2[int64, *schemas.Record]) map[int64]int64 {
 }
 
 type history struct {
-	doc      *Document
+	docs     map[string]*Document
+	doc      *Document // in force
+	control  uint32
+	switched bool
 	entities map[string]*entity
 	names    []string
 	asked    map[int64]int64
 	clock    Clock
-	all      []Transition
+	stalled  []string
+	replay   Replay
 }
 
 func (h *history) entity(name string) *entity {
 	e := h.entities[name]
 	if e == nil {
 		e = &entity{facts: map[schemas.ID]*fact{}, voids: map[schemas.ID]bool{}, orders: map[[2]string][]schemas.OrderFact{},
-			alerts: map[schemas.ID]*Transition{}, asking: never}
+			alerts: map[schemas.ID]*Transition{}, asking: never, lives: 1}
 		h.entities[name] = e
 		h.names = append(h.names, name)
 	}
@@ -114,27 +144,85 @@ func (h *history) apply(offset int64, r *schemas.Record) {
 		}
 	case schemas.KindTick:
 		h.tick(offset, &r.Tick)
+	case schemas.KindControl:
+		h.turn(offset, &r.Control)
 	}
 }
 
-func (h *history) tick(offset int64, t *schemas.Tick) {
-	before := h.clock
-	h.clock.Tick(t)
+// turn has all that has not ended judged by other policies.
+func (h *history) turn(offset int64, c *schemas.Control) {
+	if c.Number <= h.control {
+		return
+	}
+	h.switched = h.control != 0
+	h.control, h.doc = c.Number, h.docs[c.Policy]
+	if h.clock.C == 0 {
+		return
+	}
 	for _, name := range h.names {
 		e := h.entities[name]
-		if e.linked || e.asking > offset || !e.fresh && before == h.clock {
+		h.putAway(e)
+		if !e.linked && e.asking <= offset && e.kept == nil {
+			h.judge(offset, name, e)
+		}
+	}
+}
+
+// putAway notes that an entity may have left when policies change or have changed:
+// it comes back under those in force.
+func (h *history) putAway(e *entity) {
+	if !h.switched || e.left {
+		return
+	}
+	last, after := int64(0), 120*day
+	for _, f := range e.facts {
+		last = max(last, min(f.occurred, f.first)/1000)
+	}
+	for _, facts := range e.orders {
+		for i := range facts {
+			last = max(last, facts[i].At/1000)
+		}
+	}
+	for i := range e.own {
+		last, after = max(last, e.own[i].At/1000), 14*day
+	}
+	if e.kept != nil { // an end is no later than the last fact
+		after = 0
+		for _, l := range split(sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] })) {
+			last = l.end() + 30*day
+		}
+	}
+	e.left = h.clock.C >= last+after
+}
+
+func (h *history) tick(offset int64, t *schemas.Tick) {
+	h.clock.Tick(t)
+	h.stalled = h.stalled[:0]
+	for _, partition := range t.Stalled {
+		topic, _, _ := strings.Cut(partition, "/")
+		h.stalled = append(h.stalled, strings.TrimPrefix(topic, "scans.raw."))
+	}
+	for _, name := range h.names {
+		e := h.entities[name]
+		if e.linked || e.asking > offset {
 			continue
 		}
-		e.fresh = false
-		h.judge(offset, name, e)
+		now := h.clock.C
+		if len(e.own)+len(e.orders) > 0 {
+			now = h.clock.S
+		}
+		if e.fresh || e.wake != 0 && now >= e.wake {
+			h.judge(offset, name, e)
+		}
 	}
 }
 
 // judge compares what an entity calls for with what was known of it.
 func (h *history) judge(offset int64, name string, e *entity) {
 	called := map[schemas.ID]bool{}
-	alerts, abouts, now := h.verdict(name, e)
-	for i, a := range alerts {
+	v := h.verdict(name, e)
+	e.fresh, e.wake = false, v.wake
+	for i, a := range v.alerts {
 		a.Entity = name
 		id := a.ID()
 		called[id] = true
@@ -142,16 +230,22 @@ func (h *history) judge(offset int64, name string, e *entity) {
 		if known != nil && known.Alert.Status != "withdrawn" && known.Alert == a {
 			continue
 		}
-		t := Transition{Home: name, Alert: a, Offset: offset, Changed: now, About: abouts[i]}
+		t := Transition{Home: name, Alert: a, Offset: offset, Changed: v.now, About: v.abouts[i]}
 		if known != nil {
 			t.Opened = known.Opened
 		}
 		if t.Opened == 0 && (a.Status == "open" || a.Status == "escalated") {
-			t.Opened = now
+			t.Opened = v.now
 		}
 		e.alerts[id] = &t
-		h.all = append(h.all, t)
+		h.replay.All = append(h.replay.All, t)
 	}
+	h.withdraw(offset, v.now, e, called)
+	h.reach(offset, name, e, &v)
+}
+
+// withdraw takes back what is no longer called for.
+func (h *history) withdraw(offset, now int64, e *entity, called map[schemas.ID]bool) {
 	var gone []schemas.ID
 	for id, known := range e.alerts {
 		if !called[id] && known.Alert.Status != "withdrawn" {
@@ -163,25 +257,41 @@ func (h *history) judge(offset int64, name string, e *entity) {
 		t := *e.alerts[id]
 		never := t.Alert.Status == "at_risk" && t.Opened == 0
 		t.Alert.Status, t.Offset, t.Changed = "withdrawn", offset, now
-		h.all = append(h.all, t)
+		h.replay.All = append(h.replay.All, t)
 		if e.alerts[id] = &t; never {
 			delete(e.alerts, id)
 		}
 	}
 }
 
-// verdict returns what an entity calls for, and the clock that it is judged by.
-func (h *history) verdict(name string, e *entity) ([]Alert, []About, int64) {
-	if len(e.own) > 0 {
-		o := newOrder(e.own[0].ShopID, e.own[0].OrderID, slices.Clone(e.own))
-		alerts, about := judgeOrder(h.doc, o, h.clock.S)
-		abouts := make([]About, len(alerts))
-		for i := range abouts {
-			abouts[i] = about
-		}
-		return alerts, abouts, h.clock.S
+// reach is the second half of definition 32.
+func (h *history) reach(offset int64, name string, e *entity, v *verdict) {
+	if v.lives > e.lives {
+		e.lives, e.told = v.lives, [7]bool{}
 	}
-	u := union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] })}
+	if len(e.own) > 0 {
+		return
+	}
+	before := e.told
+	for i, at := range v.reached {
+		if at == never || e.told[i] {
+			continue
+		}
+		e.told[i] = true
+		if i < 6 && slices.Contains(before[i:6], true) {
+			continue
+		}
+		h.replay.Reached = append(h.replay.Reached, Reached{Home: name, Offset: offset, Stage: Stages[i], At: at, Changed: h.clock.C, Shop: v.order[0], Order: v.order[1]})
+	}
+}
+
+// verdict returns what an entity calls for: by the policies in force, or, after
+// its end, those of then, until it goes on.
+func (h *history) verdict(name string, e *entity) verdict {
+	if len(e.own) > 0 {
+		return judgeOrder(h.doc, newOrder(e.own[0].ShopID, e.own[0].OrderID, slices.Clone(e.own)), h.clock.S, h.stalled)
+	}
+	u := union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] }), stalled: h.stalled}
 	for key, facts := range e.orders {
 		o := newOrder(key[0], key[1], slices.Clone(facts))
 		o.number = name
@@ -191,5 +301,18 @@ func (h *history) verdict(name string, e *entity) ([]Alert, []About, int64) {
 	for _, f := range e.facts {
 		u.failed = u.failed || f.invalid
 	}
-	return judgeParcel(h.doc, &u, h.clock)
+	d := h.doc
+	if e.kept != nil {
+		d = e.kept
+	}
+	h.putAway(e)
+	v := judgeParcel(d, &u, h.clock)
+	if !v.ended && d != h.doc {
+		d = h.doc
+		v = judgeParcel(d, &u, h.clock)
+	}
+	if e.kept = nil; v.ended {
+		e.kept = d
+	}
+	return v
 }

@@ -10,6 +10,7 @@ type judge struct {
 	doc    *Document
 	p      *Policy
 	now    int64 // C, or min(C, F)
+	wake   int64 // the next time at which the clock alone may change something; 0: never
 	market string
 	life   *life
 	origin string
@@ -53,32 +54,59 @@ type union struct {
 	orders []*order
 	failed bool // a number failed its check
 	linked bool
+
+	stalled []string // carriers whose raw partitions are not read
 }
 
-// About says what an alert is about besides.
-type About struct{ Shop, Order, Market, Origin, Destination, Policy string }
-
-// judgeParcel returns all alerts that a union calls for, what they are about, and
-// the union's own now.
-func judgeParcel(d *Document, u *union, k Clock) (out []Alert, abouts []About, now int64) {
-	lives := assign(split(u.facts), u.orders)
-	if now = k.C; u.linked || len(u.orders) > 0 {
-		now = k.S
+// now is what the clocks of its partition mean for a union.
+func (u *union) now(k Clock) int64 {
+	if u.linked || len(u.orders) > 0 {
+		return k.S
 	}
+	return k.C
+}
+
+// since says whether now has come to a time. If not, it may be that all is the
+// same until then.
+func (j *judge) since(at int64) bool {
+	if j.now >= at {
+		return true
+	}
+	if j.wake == 0 || at < j.wake {
+		j.wake = at
+	}
+	return false
+}
+
+// verdict is what an entity calls for at one moment.
+type verdict struct {
+	alerts    []Alert
+	abouts    []About // of each alert
+	now, wake int64   // of the entity; the next now at which the clock alone may change it, 0: never
+
+	lives   int
+	ended   bool      // the last life has
+	reached [7]int64  // when the last life reached each of Stages, never where it has not
+	order   [2]string // shop and id of its main order
+}
+
+// judgeParcel returns all that a union calls for.
+func judgeParcel(d *Document, u *union, k Clock) (v verdict) {
+	lives := assign(split(u.facts), u.orders)
+	v.now, v.lives = u.now(k), len(lives)
 	var last, lastScans *judge
 	add := func(j *judge) {
-		about := About{Origin: j.origin, Destination: j.dest, Policy: j.p.Name}
-		if o := j.life.main; o != nil {
-			about.Shop, about.Order, about.Market = o.shop, o.id, o.market
+		for i := range j.out {
+			v.abouts = append(v.abouts, j.about(&j.out[i], u.stalled))
 		}
-		for range j.out {
-			abouts = append(abouts, about)
-		}
-		out = append(out, j.out...)
+		v.alerts = append(v.alerts, j.out...)
 		j.out = nil
+		if j.wake != 0 && (v.wake == 0 || j.wake < v.wake) {
+			v.wake = j.wake
+		}
 	}
 	for _, l := range lives {
-		j := &judge{doc: d, now: now, life: l}
+		j := &judge{doc: d, now: v.now, life: l}
 		j.origin, j.dest = l.lane()
 		o := l.main
 		if o == nil {
@@ -88,6 +116,9 @@ func judgeParcel(d *Document, u *union, k Clock) (out []Alert, abouts []About, n
 			j.market = j.dest
 		}
 		j.p = choose(d, j.market, o.shop, o.carrier, j.origin, j.dest)
+		for i := range l.all {
+			_ = j.since(l.all[i].at) && j.since(l.all[i].at+1)
+		}
 		gaps := j.gaps()
 		j.missing()
 		j.stays(gaps)
@@ -108,11 +139,18 @@ func judgeParcel(d *Document, u *union, k Clock) (out []Alert, abouts []About, n
 		lastScans.check(u.failed)
 		add(lastScans)
 	}
+	for i := range v.reached {
+		v.reached[i] = never
+	}
 	if last != nil {
 		last.reused(u.orders)
 		add(last)
+		v.ended, v.reached = last.life.ended, last.life.stages()
+		if o := last.life.main; o != nil {
+			v.order = [2]string{o.shop, o.id}
+		}
 	}
-	return out, abouts, now
+	return v
 }
 
 type silence struct {
@@ -158,20 +196,22 @@ func (j *judge) gaps() []silence {
 		}
 		risk, limit, more := j.silenceLimits(s.at)
 		number := j.numberAt(s.at, j.ticking)
-		switch long := until - s.at; {
-		case long >= more && closed:
+		long := until - s.at
+		lasts := func(limit int64) bool { return !closed && j.since(s.at+limit) }
+		switch {
+		case closed && long >= more:
 			j.add("gap_72h", "", number, s.at, 2, "resolved", until)
 			open = append(open, silence{s.at, 2})
-		case long >= more:
+		case lasts(more):
 			j.add("gap_72h", "", number, s.at, 2, "escalated", 0)
 			open = append(open, silence{s.at, 2})
-		case long >= limit && closed:
+		case closed && long >= limit:
 			j.add("gap_48h", "", number, s.at, 1, "resolved", until)
 			open = append(open, silence{s.at, 1})
-		case long >= limit:
+		case lasts(limit):
 			j.add("gap_48h", "", number, s.at, 1, "open", 0)
 			open = append(open, silence{s.at, 1})
-		case long >= risk && !closed:
+		case lasts(risk):
 			j.add("gap_48h", "", number, s.at, 0, "at_risk", 0)
 		}
 	}
@@ -223,11 +263,8 @@ func (j *judge) missing() {
 		later := j.life.find(func(s *step) bool {
 			return s.progress && s.forward() && s.milestone != 57 && s.milestone > slices.Max(r.Satisfied)
 		})
-		until := j.now
-		if j.life.ended {
-			until = min(until, j.life.end())
-		}
-		if among(r.Excused) == nil && (later != nil || due != never && until > due) {
+		overdue := due != never && (!j.life.ended || j.life.end() > due) && j.since(due+1)
+		if among(r.Excused) == nil && (later != nil || overdue) {
 			j.add("milestone_missing", r.Name, anchor.number, anchor.at, 1, "open", 0)
 		}
 	}
@@ -265,7 +302,7 @@ func (j *judge) stay(from, until int64, over bool, g uint8, gaps []silence) {
 	}
 	moved := j.life.find(func(s *step) bool { return s.progress && s.at > from && s.at < until }) != nil
 	silent := slices.ContainsFunc(gaps, func(s silence) bool { return s.from >= from && s.from < until })
-	if until-from <= limit || !moved || silent {
+	if over && until-from <= limit || !over && !j.since(from+limit+1) || !moved || silent {
 		return
 	}
 	number := j.numberAt(from, func(s *step) bool { return s.progress })

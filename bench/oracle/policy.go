@@ -1,7 +1,6 @@
 package oracle
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -63,7 +62,7 @@ type Policy struct {
 	Required                        []Required
 	Deadlines                       map[string]Deadline
 	Promises                        []Promise
-	Zone                            string
+	Zone                            *time.Location
 	DaysOff                         []string // 2026-03-02
 }
 
@@ -82,13 +81,9 @@ type Document struct {
 // workingDays returns beginning and end of the working days between two instants
 // in the zone of a policy.
 func workingDays(p *Policy, from, until time.Time) (starts, ends []int64) {
-	zone, err := time.LoadLocation(p.Zone)
-	if err != nil {
-		panic(fmt.Sprintf("oracle: zone of policy %s: %v", p.Name, err))
-	}
-	first := from.In(zone)
-	for day := time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, zone); day.Before(until); {
-		next := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone)
+	first := from.In(p.Zone)
+	for day := time.Date(first.Year(), first.Month(), first.Day(), 0, 0, 0, 0, p.Zone); day.Before(until); {
+		next := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, p.Zone)
 		off := day.Weekday() == time.Saturday || day.Weekday() == time.Sunday
 		for _, d := range p.DaysOff {
 			off = off || d == day.Format(time.DateOnly)

@@ -78,7 +78,7 @@ func (p *Policy) lines() []string {
 	line("number_invalid: {on: %t, reused_within: %ds, before_order: %ds}", p.Numbers, p.Reused, p.BeforeOrder)
 	line("status_mismatch: {grace: %ds, reverse: %t}", p.Grace, p.Reverse)
 	p.yamlDeadlines(line)
-	line("calendar: {zone: %q, holidays: [%s]}", p.Zone, strings.Join(p.DaysOff, ", "))
+	line("calendar: {zone: %q, holidays: [%s]}", p.Zone.String(), strings.Join(p.DaysOff, ", "))
 	line("score: {milestones_weight: 60, silence_weight: 40, on_time_weight: 40, completeness_weight: 30, pickup_weight: 20, exception_free_weight: 10, completeness_required: 85, lts_required: 75}")
 	return all
 }
@@ -138,6 +138,16 @@ const milestoneNames = `10 label_created 11 pickup_scheduled 12 pickup_failed 20
  90 out_for_delivery 91 delivery_attempted 92 available_for_pickup 95 delivered 100 delayed 101 held 102 address_issue
  103 misrouted 104 damaged 105 lost 106 destroyed 107 cancelled 108 seized 120 return_started 121 return_in_transit
  129 returned 140 number_changed 141 tracking_ended 142 info`
+
+// milestoneNamed returns the number of a milestone.
+func milestoneNamed(name string) uint8 {
+	fields := strings.Fields(milestoneNames)
+	m, err := strconv.ParseUint(fields[slices.Index(fields, name)-1], 10, 8)
+	if err != nil {
+		panic(err)
+	}
+	return uint8(m)
+}
 
 func names(list []uint8) string {
 	fields := strings.Fields(milestoneNames)

@@ -224,6 +224,11 @@ func (c *cluster) tick() {
 		c.cover.fault("skew", "tick")
 		t.At += c.r.Int64N(300_000) - 150_000
 	}
+	for i, raw := range c.raw {
+		if raw.blocked > c.now+hour {
+			t.Stalled = append(t.Stalled, fmt.Sprintf("scans.raw.%s/0", carriers[i]))
+		}
+	}
 	for _, p := range c.parts {
 		if c.chance(30) && len(c.ticks) > 0 {
 			c.cover.fault("lost", "tick")

@@ -1,6 +1,10 @@
 package main
 
-import "scantrail/bench/oracle"
+import (
+	"time"
+
+	"scantrail/bench/oracle"
+)
 
 const (
 	hour = int64(3600)
@@ -22,7 +26,7 @@ func builtin() oracle.Policy {
 		Name: "default", Risk: 36 * hour, Open: 48 * hour, Escalate: 72 * hour, Stay: 48 * hour,
 		Undeliverable: []uint8{43, 71, 73, 91, 102, 108}, Exception: []uint8{101, 103, 104, 105, 106, 120},
 		UploadLate: 24 * hour, Warehouse: true, Numbers: true, Reused: 180 * day, BeforeOrder: 24 * hour,
-		Grace: 24 * hour, Required: required(), Zone: "UTC",
+		Grace: 24 * hour, Required: required(), Zone: time.UTC,
 		Deadlines: map[string]oracle.Deadline{
 			"confirm_late": {After: oracle.Span{Secs: 24 * hour}}, "label_late": {After: oracle.Span{Secs: 72 * hour}},
 			"cancel_unhandled": {After: oracle.Span{Secs: 48 * hour}}, "pickup_late": {After: oracle.Span{Secs: 72 * hour}, Since: 2},
@@ -44,11 +48,19 @@ func plain() oracle.Policy {
 	return p
 }
 
+func zone(name string) *time.Location {
+	at, err := time.LoadLocation(name)
+	if err != nil {
+		panic(err)
+	}
+	return at
+}
+
 // strict counts physical scans and working days, warns, and knows other limits
 // for some stages and lanes.
 func strict() oracle.Policy {
 	p := plain()
-	p.Name, p.Physical, p.Zone, p.Reverse = "strict", true, "America/New_York", true
+	p.Name, p.Physical, p.Zone, p.Reverse = "strict", true, zone("America/New_York"), true
 	p.Gaps = []oracle.Override{
 		{Stages: []uint8{4}, Lanes: []string{"CN-*"}, Risk: 100 * hour, Open: 120 * hour, Expire: 168 * hour},
 		{Stages: []uint8{2, 4, 5}, Lanes: []string{"*-US", "DE-FR"}, Risk: 20 * hour, Open: 24 * hour, Expire: 36 * hour},

@@ -18,6 +18,7 @@ type owner struct {
 	m      *detector.Machine
 	out    detector.Output
 	alerts []schemas.Alert
+	states []schemas.Status
 	copies []detector.Forward
 
 	parcels []schemas.ParcelRow // taken, not written yet
@@ -191,6 +192,7 @@ func (o *owner) poll(n int) {
 				o.c.tracef("%d:%d alert %s %s %s anchor %s level %d %s ended %s", o.p.number, next, a.Rule, a.Detail, a.TrackingNumber, when(a.AnchorAt), a.Level, a.Status, when(a.EndedAt))
 			}
 		}
+		o.states = append(o.states, o.out.Statuses...)
 		if o.copies = append(o.copies, o.out.Forwards...); len(o.copies)+len(o.alerts) > maxRecords {
 			o.c.failf("liveness: %d alerts and %d copies of %d:%d", len(o.alerts), len(o.copies), o.p.number, next)
 		}
@@ -202,7 +204,7 @@ func (o *owner) poll(n int) {
 	}
 }
 
-// publish sends alerts, in order, to parcel.alerts, from where they reach the table.
+// publish sends alerts and stages, in order, from where alerts reach the table.
 func (o *owner) publish() {
 	for len(o.alerts) > 0 {
 		a := o.alerts[0]
@@ -210,6 +212,13 @@ func (o *owner) publish() {
 			return
 		}
 		o.alerts = o.alerts[1:]
+	}
+	for len(o.states) > 0 {
+		s := o.states[0]
+		if !o.effect("statuses", func() { o.c.status(s) }) {
+			return
+		}
+		o.states = o.states[1:]
 	}
 }
 
@@ -238,7 +247,7 @@ func (c *cluster) send(key string, r *schemas.Record) {
 }
 
 // told says that nothing is left to be acknowledged.
-func (o *owner) told() bool { return len(o.alerts) == 0 && len(o.copies) == 0 }
+func (o *owner) told() bool { return len(o.alerts)+len(o.states)+len(o.copies) == 0 }
 
 func (o *owner) commit() {
 	if at := o.m.Clock() / 1000; o.told() && at > 0 {

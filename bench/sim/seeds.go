@@ -29,10 +29,11 @@ type options struct {
 // runner runs seeds, many of them for each question to the oracle.
 type runner struct {
 	options
-	docs  []oracle.Document
-	yaml  []string
-	sql   *oracle.SQL // nil: the oracle in Go alone
-	cover *coverage
+	docs   []oracle.Document
+	yaml   []string
+	byText map[string]*oracle.Document
+	sql    *oracle.SQL // nil: the oracle in Go alone
+	cover  *coverage
 
 	parsed *detector.Documents // of all seeds
 
@@ -41,9 +42,11 @@ type runner struct {
 }
 
 func newRunner(o options, sql *oracle.SQL) *runner {
-	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage(), parsed: &detector.Documents{Guard: new(sync.Mutex)}}
+	r := &runner{options: o, docs: documents(), sql: sql, cover: newCoverage(), parsed: &detector.Documents{Guard: new(sync.Mutex)}, byText: map[string]*oracle.Document{}}
 	for i := range r.docs {
-		r.yaml = append(r.yaml, r.docs[i].ShortYAML(builtin()))
+		text := r.docs[i].ShortYAML(builtin())
+		r.yaml = append(r.yaml, text)
+		r.byText[text] = &r.docs[i]
 	}
 	return r
 }
@@ -81,10 +84,8 @@ func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
 		return outcome{lines: []string{err.Error()}}
 	}
 	k := c.aCase(seed)
-	if r.known > 0 && seed%uint32(r.known) == 0 && !c.w.switches {
-		o.lines, o.compared = c.compareKnown(&r.docs[c.w.doc], k.Quarantined())
-		o.lines = append(o.lines, c.compareRows(k.Rows(r.docs))...)
-		o.lines = append(o.lines, c.compareOrderRows(k.OrderRows())...)
+	if r.known > 0 && seed%uint32(r.known) == 0 {
+		o.lines, o.compared = r.compareAll(c, k)
 	}
 	table, but := c.current(), c.exempt(k)
 	o.lines = append(o.lines, compare(k.Evaluate(r.docs), table, but)...)
@@ -92,6 +93,17 @@ func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
 		o.known, o.table, o.but = k, table, but
 	}
 	return o
+}
+
+// compareAll compares what was known at each tick, and rows; these only where the
+// policies stay the same.
+func (r *runner) compareAll(c *cluster, k *oracle.Case) (lines []string, n int) {
+	lines, n = c.compareKnown(r.byText, k.Quarantined())
+	if !c.w.switches {
+		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
+		lines = append(lines, c.compareOrderRows(k.OrderRows())...)
+	}
+	return lines, n
 }
 
 func (c *cluster) exempt(k *oracle.Case) exempt {
@@ -165,10 +177,8 @@ func (r *runner) check(seed uint32, w *world, faults bool, trace *strings.Builde
 	}
 	k := c.aCase(seed)
 	lines := compare(k.Evaluate(r.docs), c.current(), c.exempt(k))
-	if len(lines) == 0 && r.known > 0 && !c.w.switches {
-		lines, _ = c.compareKnown(&r.docs[w.doc], k.Quarantined())
-		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
-		lines = append(lines, c.compareOrderRows(k.OrderRows())...)
+	if len(lines) == 0 && r.known > 0 {
+		lines, _ = r.compareAll(c, k)
 	}
 	return lines
 }

@@ -9,7 +9,8 @@ import (
 // tables is ClickHouse: of rows with one key the highest version counts.
 type tables struct {
 	alerts   map[alertKey]schemas.Alert
-	changes  map[alertKey]map[uint64]schemas.Alert // alert_transitions
+	changes  map[alertKey]map[uint64]schemas.Alert    // alert_transitions
+	statuses map[schemas.ID]map[uint64]schemas.Status // parcel.status
 	parcels  map[parcelKey]schemas.ParcelRow
 	orders   map[[2]string]schemas.OrderRow
 	archives map[parcelKey]schemas.ArchiveRow
@@ -23,7 +24,8 @@ type parcelKey struct {
 }
 
 func newTables() tables {
-	return tables{alerts: map[alertKey]schemas.Alert{}, changes: map[alertKey]map[uint64]schemas.Alert{}, parcels: map[parcelKey]schemas.ParcelRow{},
+	return tables{alerts: map[alertKey]schemas.Alert{}, changes: map[alertKey]map[uint64]schemas.Alert{},
+		statuses: map[schemas.ID]map[uint64]schemas.Status{}, parcels: map[parcelKey]schemas.ParcelRow{},
 		orders: map[[2]string]schemas.OrderRow{}, archives: map[parcelKey]schemas.ArchiveRow{}}
 }
 
@@ -57,6 +59,18 @@ func (c *cluster) alert(a schemas.Alert) {
 	}
 	c.tables.changes[key][a.Version] = a
 	put(c, c.tables.alerts, key, a, func(a *schemas.Alert) uint64 { return a.Version })
+}
+
+func (c *cluster) status(s schemas.Status) {
+	told := c.tables.statuses[s.ParcelID]
+	if told == nil {
+		told = map[uint64]schemas.Status{}
+		c.tables.statuses[s.ParcelID] = told
+	}
+	if known, ok := told[s.Version]; ok && known != s {
+		c.failf("two statuses of version %x:\n%+v\n%+v", s.Version, known, s)
+	}
+	told[s.Version] = s
 }
 
 func (c *cluster) parcel(row *schemas.ParcelRow) {

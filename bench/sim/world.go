@@ -55,6 +55,8 @@ func span(r *rand.Rand) int64 {
 	}
 }
 
+var carriers = []string{"yunexpress", "usps", "ups"}
+
 type generator struct {
 	r    *rand.Rand
 	w    *world
@@ -218,9 +220,9 @@ func (g *generator) scan(number string, at int64, milestone uint8) {
 	r := g.r
 	m := schemas.Milestone(milestone)
 	e := schemas.Event{
-		ParcelID: schemas.ParcelID(number), FactID: g.id(), Carrier: pick(r, "yunexpress", "usps", "ups"), TrackingNumber: number,
+		ParcelID: schemas.ParcelID(number), FactID: g.id(), Carrier: pick(r, carriers...), TrackingNumber: number,
 		OccurredAt: at*1000 + r.Int64N(1000), Milestone: m, Physical: m.Physical(), Progress: m.Progress(), MappingVersion: 1,
-		Country: pick(r, "", "", "CN", "US", "DE", "GB"), Topic: "scans.raw.x", Backfill: r.IntN(12) == 0,
+		Country: pick(r, "", "", "CN", "US", "DE", "GB"), Facility: pick(r, "", "", "HUB1", "SFO"), Topic: "scans.raw.x", Backfill: r.IntN(12) == 0,
 	}
 	if r.IntN(20) == 0 && !g.omits("f") {
 		e.Progress = !e.Progress
