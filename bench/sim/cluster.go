@@ -166,6 +166,10 @@ func (w *world) limits() []int64 {
 		if m.kind == schemas.KindEvent {
 			t = min(m.event.OccurredAt, m.event.ReceivedAt) / 1000
 		}
+		spans := spans
+		if m.kind == schemas.KindFeed {
+			t, spans = m.feed.Last/1000, []int64{2 * hour, 4 * hour, 8 * hour}
+		}
 		for _, span := range spans {
 			if at := t + span; at > w.from && at < w.until {
 				all = append(all, at)

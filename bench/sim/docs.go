@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	hour = int64(3600)
-	day  = 24 * hour
+	minute = int64(60)
+	hour   = 60 * minute
+	day    = 24 * hour
 )
 
 func required() []oracle.Required {

@@ -71,6 +71,8 @@ func (c *cluster) deliver(m *message) {
 		c.append(m.event.TrackingNumber, &schemas.Record{Kind: m.kind, Event: m.event})
 	case schemas.KindOrder:
 		c.append(schemas.OrderKey(m.order.ShopID, m.order.OrderID), &schemas.Record{Kind: m.kind, Order: m.order})
+	case schemas.KindFeed:
+		c.append(schemas.FeedKey(m.feed.Carrier), &schemas.Record{Kind: m.kind, Feed: m.feed})
 	case schemas.KindVoid:
 		c.append(m.num, &schemas.Record{Kind: m.kind, Void: schemas.Void{
 			ParcelID: schemas.ParcelID(m.num), FactID: m.id, EventFactID: m.void, TrackingNumber: m.num, Carrier: "ups", At: m.at, ReceivedAt: m.at}})
@@ -107,6 +109,8 @@ func describe(r *schemas.Record) string {
 		}
 	case schemas.KindVoid:
 		kind = fmt.Sprintf("void %s of %s", r.Void.EventFactID.String()[:8], r.Void.TrackingNumber)
+	case schemas.KindFeed:
+		kind = fmt.Sprintf("receptions of %s %s to %s", r.Feed.Carrier, when(r.Feed.First), when(r.Feed.Last))
 	case schemas.KindAlias:
 		kind = fmt.Sprintf("alias %s %s", r.Alias.TrackingNumber, r.Alias.OtherNumber)
 	}

@@ -48,7 +48,7 @@ func (c *cluster) compareTransitions(all []oracle.Transition, names map[schemas.
 	for key, changes := range c.tables.changes {
 		home := names[key.home]
 		for _, a := range changes {
-			if a.TrackingNumber == "" {
+			if a.TrackingNumber == "" && a.Rule != schemas.RuleFeedStale {
 				home = oracle.OrderKey(a.ShopID, a.OrderID)
 			}
 		}

@@ -99,6 +99,8 @@ func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
 // policies stay the same.
 func (r *runner) compareAll(c *cluster, k *oracle.Case) (lines []string, n int) {
 	lines, n = c.compareKnown(r.byText, k.Quarantined())
+	silent, more := c.compareFeeds()
+	lines, n = append(lines, silent...), n+more
 	if !c.w.switches {
 		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
 		lines = append(lines, c.compareOrderRows(k.OrderRows())...)

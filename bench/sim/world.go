@@ -20,6 +20,7 @@ type message struct {
 
 	event schemas.Event
 	order schemas.OrderFact
+	feed  schemas.Feed
 	alias [2]string
 	void  schemas.ID
 	num   string // of a void
@@ -119,6 +120,9 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 		for range 1 + r.IntN(3) + max(0, 3*(numbers-5)) {
 			g.alias()
 		}
+	}
+	if r.IntN(12) == 0 && w.until < w.from+6*day {
+		g.feed(carriers[r.IntN(len(carriers))])
 	}
 	slices.SortStableFunc(w.messages, func(a, b message) int { return int(a.at - b.at) })
 	return w
