@@ -81,7 +81,9 @@ type order struct {
 const never = int64(-1)
 
 func newOrder(shop, id string, facts []schemas.OrderFact) *order {
-	slices.SortFunc(facts, compareOrderFacts)
+	if !slices.IsSortedFunc(facts, compareOrderFacts) {
+		slices.SortFunc(facts, compareOrderFacts)
+	}
 	facts = slices.CompactFunc(facts, func(a, b schemas.OrderFact) bool { return compareOrderFacts(a, b) == 0 })
 	o := &order{shop: shop, id: id, facts: facts, promise: never, at: facts[0].At / 1000}
 	for i := range facts {

@@ -76,7 +76,7 @@ func run(r *rand.Rand, w *world, policies []string, parsed *detector.Documents, 
 	}
 	for i := range w.messages {
 		raw := c.raw[r.IntN(len(c.raw))]
-		raw.messages = append(raw.messages, &w.messages[i])
+		raw.messages = append(raw.messages, w.messages[i])
 	}
 	c.live(policies)
 	c.drain()
@@ -161,7 +161,7 @@ func (c *cluster) act() {
 func (w *world) limits() []int64 {
 	var all []int64
 	for i := range w.messages {
-		m := &w.messages[i]
+		m := w.messages[i]
 		t := m.order.At / 1000
 		if m.kind == schemas.KindEvent {
 			t = min(m.event.OccurredAt, m.event.ReceivedAt) / 1000
@@ -300,7 +300,7 @@ func (c *cluster) drain() {
 func (c *cluster) aCase(seed uint32) *oracle.Case {
 	k := &oracle.Case{Seed: seed, Doc: c.w.doc, Home: c.home}
 	for i := range c.w.messages {
-		m := &c.w.messages[i]
+		m := c.w.messages[i]
 		switch m.kind {
 		case schemas.KindEvent:
 			k.Scans = append(k.Scans, m.event)

@@ -23,7 +23,7 @@ func caseOf(seed uint32, r *rand.Rand, w *world, parts int) *oracle.Case {
 		return int(h.Sum32()) % parts
 	}}
 	for i := range w.messages {
-		m := &w.messages[i]
+		m := w.messages[i]
 		switch m.kind {
 		case schemas.KindEvent:
 			c.Scans = append(c.Scans, m.event)

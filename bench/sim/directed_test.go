@@ -16,13 +16,13 @@ func TestForgottenNumberIsLinked(t *testing.T) {
 		w.doc, w.messages, w.until = 0, nil, w.from+45*day
 		g := &generator{r: newRand(seed), w: w, omit: "acfmovx"}
 		scan := func(number string, at int64, m schemas.Milestone) {
-			g.send(message{kind: schemas.KindEvent, event: schemas.Event{
+			g.send(&message{kind: schemas.KindEvent, event: schemas.Event{
 				ParcelID: schemas.ParcelID(number), FactID: g.id(), Carrier: "ups", TrackingNumber: number, OccurredAt: at * 1000,
 				Milestone: m, Physical: m.Physical(), Progress: m.Progress(), MappingVersion: 1, Country: "CN"}}, at)
 		}
 		scan("LX1000001A1", w.from-12*day, schemas.Accepted)
 		scan("LX1000001A1", w.from-5*day, schemas.Delivered)
-		g.send(message{kind: schemas.KindAlias, alias: [2]string{"LX1000001A1", "LX2000002B2"}, id: g.id()}, w.from+40*day)
+		g.send(&message{kind: schemas.KindAlias, alias: [2]string{"LX1000001A1", "LX2000002B2"}, id: g.id()}, w.from+40*day)
 		scan("LX2000002B2", w.from+41*day, schemas.ArrivedDestination)
 		if lines := r.check(seed, w, false, nil); len(lines) > 0 {
 			var trace strings.Builder

@@ -68,11 +68,11 @@ func (c *cluster) ingest() {
 func (c *cluster) deliver(m *message) {
 	switch m.kind {
 	case schemas.KindEvent:
-		c.append(m.event.TrackingNumber, &schemas.Record{Kind: m.kind, Event: m.event})
+		c.appendRaw(m.event.TrackingNumber, m)
 	case schemas.KindOrder:
 		c.append(schemas.OrderKey(m.order.ShopID, m.order.OrderID), &schemas.Record{Kind: m.kind, Order: m.order})
 	case schemas.KindFeed:
-		c.append(schemas.FeedKey(m.feed.Carrier), &schemas.Record{Kind: m.kind, Feed: m.feed})
+		c.appendRaw(schemas.FeedKey(m.feed.Carrier), m)
 	case schemas.KindVoid:
 		c.append(m.num, &schemas.Record{Kind: m.kind, Void: schemas.Void{
 			ParcelID: schemas.ParcelID(m.num), FactID: m.id, EventFactID: m.void, TrackingNumber: m.num, Carrier: "ups", At: m.at, ReceivedAt: m.at}})

@@ -18,7 +18,7 @@ const maxRecords = 20_000
 type partition struct {
 	number    int
 	log       []entry
-	ticking   schemas.Record // the tick that at returns
+	shown     schemas.Record // the tick or raw fact that at returns
 	facts     int            // records of the log that are no ticks
 	copies    int            // of these, what the detector forwarded
 	snapshots []snapshot
@@ -26,21 +26,28 @@ type partition struct {
 	committed int64    // clock through which copies are acknowledged, Unix seconds
 }
 
-// entry is one record of the log. Most are ticks, which all partitions share; a
-// schemas.Record is large.
+// entry is one record of the log. Most are ticks, which all partitions share, and
+// scans and receptions, which the world holds: a schemas.Record is large.
 type entry struct {
 	rec  *schemas.Record
 	tick *schemas.Tick
+	raw  *message
 }
 
-// at returns the record of an offset; a tick is overwritten by the next one.
+// at returns the record of an offset, which the next call may overwrite.
 func (p *partition) at(offset int64) *schemas.Record {
 	e := &p.log[offset]
-	if e.tick == nil {
+	switch {
+	case e.tick != nil:
+		p.shown.Kind, p.shown.Tick = schemas.KindTick, *e.tick
+	case e.raw == nil:
 		return e.rec
+	case e.raw.kind == schemas.KindEvent:
+		p.shown.Kind, p.shown.Event = schemas.KindEvent, e.raw.event
+	default:
+		p.shown.Kind, p.shown.Feed = schemas.KindFeed, e.raw.feed
 	}
-	p.ticking.Kind, p.ticking.Tick = schemas.KindTick, *e.tick
-	return &p.ticking
+	return &p.shown
 }
 
 // all yields the whole log.
@@ -81,6 +88,16 @@ func (c *cluster) appendTo(p int, r *schemas.Record) {
 		c.tracef("log %d:%d %s", p, len(c.parts[p].log), describe(r))
 	}
 	c.parts[p].log = append(c.parts[p].log, entry{rec: r})
+}
+
+// appendRaw adds a scan or a reception.
+func (c *cluster) appendRaw(key string, m *message) {
+	p := c.parts[c.home(key)]
+	p.facts++
+	p.log = append(p.log, entry{raw: m})
+	if c.trace != nil {
+		c.tracef("log %d:%d %s", p.number, len(p.log)-1, describe(p.at(int64(len(p.log)-1))))
+	}
 }
 
 func (p *partition) tick(t *schemas.Tick) { p.log = append(p.log, entry{tick: t}) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -116,8 +117,10 @@ func (c *cluster) exempt(k *oracle.Case) exempt {
 	return but
 }
 
-// all runs a batch of seeds, each by itself, on every core.
+// all runs a batch of seeds, each by itself, on every core. The collector may let
+// five times as much pile up as lives: a seed lets go of all that it took.
 func (r *runner) all(first uint32, n int) []outcome {
+	defer debug.SetGCPercent(debug.SetGCPercent(500))
 	outcomes := make([]outcome, n)
 	covers := make([]*coverage, runtime.GOMAXPROCS(0))
 	var next atomic.Int64
@@ -200,7 +203,7 @@ func (r *runner) shrink(seed uint32) (w *world, faults bool, lines []string) {
 	for size := max(1, len(w.messages)/2); size > 0; size /= 2 {
 		for i := 0; i+size <= len(w.messages); {
 			less := *w
-			less.messages = append(append([]message(nil), w.messages[:i]...), w.messages[i+size:]...)
+			less.messages = append(append([]*message(nil), w.messages[:i]...), w.messages[i+size:]...)
 			if fails(&less, faults) {
 				w = &less
 			} else {

@@ -56,7 +56,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 }
 
 func BenchmarkSeeds(b *testing.B) {
-	r := newRunner(options{faults: true}, nil)
+	r := newRunner(options{faults: true, known: 1}, nil)
 	for i := range b.N {
 		if _, err := r.seeds(context.Background(), uint32(i), 1); err != nil {
 			b.Fatal(err)

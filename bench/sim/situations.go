@@ -25,7 +25,7 @@ func (g *generator) plainly(number string, at int64, milestone uint8) *schemas.E
 		ParcelID: schemas.ParcelID(number), FactID: g.id(), Carrier: pick(g.r, "yunexpress", "usps"), TrackingNumber: number, OccurredAt: at * 1000,
 		Milestone: m, Physical: m.Physical(), Progress: m.Progress(), MappingVersion: 1, Topic: "scans.raw.x", Country: pick(g.r, "", "CN", "US"),
 	}
-	g.send(message{kind: schemas.KindEvent, event: e}, at+pick(g.r, 0, g.r.Int64N(60), g.r.Int64N(5*hour)))
+	g.send(&message{kind: schemas.KindEvent, event: e}, at+pick(g.r, 0, g.r.Int64N(60), g.r.Int64N(5*hour)))
 	return &g.w.messages[len(g.w.messages)-1].event
 }
 
@@ -107,7 +107,7 @@ func (g *generator) backAgain(number string) {
 			at += g.r.Int64N(2 * hour)
 			switch g.r.IntN(6) {
 			case 0:
-				g.send(message{kind: schemas.KindVoid, void: pick(g.r, ids...), num: number, id: g.id()}, at)
+				g.send(&message{kind: schemas.KindVoid, void: pick(g.r, ids...), num: number, id: g.id()}, at)
 			case 1:
 				if !g.omits("a") {
 					g.link(number, at)
@@ -122,7 +122,7 @@ func (g *generator) backAgain(number string) {
 					Milestone: schemas.Milestone(pick(g.r, uint8(10), 20, 31, 60, 90, 95, 120)), MappingVersion: 1, Topic: "scans.raw.x",
 				}
 				e.Physical, e.Progress = e.Milestone.Physical(), e.Milestone.Progress()
-				g.send(message{kind: schemas.KindEvent, event: e}, at)
+				g.send(&message{kind: schemas.KindEvent, event: e}, at)
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func (g *generator) vanishes(number string) {
 	begin := g.plainly(number, at+30*day+g.r.Int64N(day), pick(g.r, uint8(10), 20)).FactID
 	g.plainly(number, at+31*day+g.r.Int64N(12*hour), 31)
 	w := g.w
-	g.send(message{kind: schemas.KindVoid, void: begin, num: number, id: g.id()}, w.from+2*hour+g.r.Int64N(w.until-w.from))
+	g.send(&message{kind: schemas.KindVoid, void: begin, num: number, id: g.id()}, w.from+2*hour+g.r.Int64N(w.until-w.from))
 }
 
 // lateNews tells of a parcel that has ended what was before the end.
@@ -158,7 +158,7 @@ func (g *generator) lateNews(number string) {
 		e.FactID, e.OccurredAt = g.id(), (end-g.r.Int64N(10*day))*1000
 		e.Milestone = schemas.Milestone(pick(g.r, uint8(30), 42, 55, 71, 91, 101, 90))
 		e.Physical, e.Progress = e.Milestone.Physical(), e.Milestone.Progress()
-		g.send(message{kind: schemas.KindEvent, event: e}, max(end, w.from)+g.r.Int64N(max(1, w.until-max(end, w.from))))
+		g.send(&message{kind: schemas.KindEvent, event: e}, max(end, w.from)+g.r.Int64N(max(1, w.until-max(end, w.from))))
 	}
 }
 
@@ -195,7 +195,7 @@ func (g *generator) ordered(number string) {
 		e := g.plainly(number, delivered, pick(g.r, uint8(95), 95, 95, 129))
 		e.Postcode = pick(g.r, "", "SW1A 1AA", "sw1-b2", "90210", "902 11")
 		if g.r.IntN(6) == 0 {
-			g.send(message{kind: schemas.KindVoid, void: e.FactID, num: number, id: g.id()}, delivered+g.r.Int64N(day))
+			g.send(&message{kind: schemas.KindVoid, void: e.FactID, num: number, id: g.id()}, delivered+g.r.Int64N(day))
 		}
 	}
 }
@@ -213,7 +213,7 @@ func (g *generator) orderOf(id, number string, at int64) (more func(k schemas.Or
 			f.OriginCountry, f.DestinationCountry = pick(r, "CN", "US", "DE"), pick(r, "US", "GB", "FR")
 			f.DestinationPostcode = pick(r, "SW1A 1AA", "sw1A", "90210")
 		}
-		g.send(message{kind: schemas.KindOrder, order: f}, at+pick(r, 0, r.Int64N(60), r.Int64N(3*hour), r.Int64N(2*day)))
+		g.send(&message{kind: schemas.KindOrder, order: f}, at+pick(r, 0, r.Int64N(60), r.Int64N(3*hour), r.Int64N(2*day)))
 	}
 	if r.IntN(10) > 0 {
 		more(schemas.OrderCreated, at, 0)

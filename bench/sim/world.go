@@ -33,7 +33,7 @@ type world struct {
 	switches    bool  // the policies change on the way
 	from, until int64 // what the cluster lives through, Unix seconds
 	numbers     []string
-	messages    []message // by time
+	messages    []*message // by time
 }
 
 // spans around which times gather: the limits of the rules, to the second.
@@ -124,7 +124,7 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	if r.IntN(12) == 0 && w.until < w.from+6*day {
 		g.feed(carriers[r.IntN(len(carriers))])
 	}
-	slices.SortStableFunc(w.messages, func(a, b message) int { return int(a.at - b.at) })
+	slices.SortStableFunc(w.messages, func(a, b *message) int { return int(a.at - b.at) })
 	return w
 }
 
@@ -205,7 +205,7 @@ func (g *generator) lag() int64 {
 }
 
 // send files a message at a time at or after the beginning of what is lived.
-func (g *generator) send(m message, at int64) {
+func (g *generator) send(m *message, at int64) {
 	ms := at*1000 + g.r.Int64N(1000)
 	if at < g.w.from {
 		ms = g.w.from*1000 + g.r.Int64N(hour*1000)
@@ -243,7 +243,7 @@ func (g *generator) scan(number string, at int64, milestone uint8) {
 	if r.IntN(25) == 0 && !g.omits("c") {
 		e.NumberCheck = pick(r, schemas.NumberInvalid, schemas.NumberValid)
 	}
-	g.send(message{kind: schemas.KindEvent, event: e}, at+g.lag()-pick(r, 0, 0, 0, 0, g.r.Int64N(3*hour)))
+	g.send(&message{kind: schemas.KindEvent, event: e}, at+g.lag()-pick(r, 0, 0, 0, 0, g.r.Int64N(3*hour)))
 	for r.IntN(4) == 0 {
 		copied := e
 		switch k := r.IntN(6); {
@@ -255,13 +255,13 @@ func (g *generator) scan(number string, at int64, milestone uint8) {
 		case k == 1:
 			copied.Backfill = !copied.Backfill
 		}
-		g.send(message{kind: schemas.KindEvent, event: copied}, at+g.lag())
+		g.send(&message{kind: schemas.KindEvent, event: copied}, at+g.lag())
 		if copied.MappingVersion == 2 {
 			break
 		}
 	}
 	if r.IntN(15) == 0 && !g.omits("x") {
-		g.send(message{kind: schemas.KindVoid, void: e.FactID, num: number, id: g.id()}, at+span(r)-hour)
+		g.send(&message{kind: schemas.KindVoid, void: e.FactID, num: number, id: g.id()}, at+span(r)-hour)
 	}
 }
 
@@ -277,7 +277,7 @@ func (g *generator) link(number string, at int64) {
 		return
 	}
 	if other := pick(g.r, g.linkable...); other != number {
-		g.send(message{kind: schemas.KindAlias, alias: [2]string{number, other}, id: g.id()}, at)
+		g.send(&message{kind: schemas.KindAlias, alias: [2]string{number, other}, id: g.id()}, at)
 	}
 }
 
@@ -297,7 +297,7 @@ func (g *generator) order(id, shop string) {
 			set(&f)
 		}
 		for ok := true; ok; ok = r.IntN(5) == 0 {
-			g.send(message{kind: schemas.KindOrder, order: f}, at+g.lag())
+			g.send(&message{kind: schemas.KindOrder, order: f}, at+g.lag())
 		}
 	}
 	label := func(f *schemas.OrderFact) {
