@@ -167,7 +167,7 @@ var failedSeed = regexp.MustCompile(`^seed (\d+) failed:? ?(.*)`)
 func (h *hunter) sim(ctx context.Context, program string, l lot, limit time.Duration) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit+30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", guard, program, "-sql", "0", "-strict", "-show", "0", "-batch", "25", "-known", strconv.Itoa(h.known),
+	cmd := exec.CommandContext(ctx, "sh", "-c", guard, program, "-sql", "0", "-often", "0", "-strict", "-show", "0", "-batch", "25", "-known", strconv.Itoa(h.known),
 		"-from", strconv.Itoa(l.from), "-seeds", strconv.Itoa(l.n), "-for", limit.String())
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -16,11 +17,11 @@ type cluster struct {
 	r      *rand.Rand
 	w      *world
 	faults bool
-	turns  []int64 // when the policies change, by partition; 0: they have
-	silent bool    // no tick states how far copies were forwarded before the end
-	rarely int     // an effect fails in each way once in so many times
-	stormy int     // a storm comes once in so many ticks
-	strict bool    // two rows of one version must be the same
+	turns  []turn // of the policies, by time
+	silent bool   // no tick states how far copies were forwarded before the end
+	rarely int    // an effect fails in each way once in so many times
+	stormy int    // a storm comes once in so many ticks
+	strict bool   // two rows of one version must be the same
 	parsed *detector.Documents
 	cover  *coverage
 	trace  *strings.Builder // nil: none
@@ -31,6 +32,13 @@ type cluster struct {
 	flights []flight
 	tables  tables
 	ticks   []*schemas.Tick // of late
+}
+
+// turn is when a partition hears of other policies.
+type turn struct {
+	at        int64
+	partition int
+	control   *schemas.Record
 }
 
 // flight is a record that a producer gave up waiting for and that arrives all the same.
@@ -78,7 +86,7 @@ func run(r *rand.Rand, w *world, policies []string, parsed *detector.Documents, 
 		raw := c.raw[r.IntN(len(c.raw))]
 		raw.messages = append(raw.messages, w.messages[i])
 	}
-	c.live(policies)
+	c.live()
 	c.drain()
 	return c, nil
 }
@@ -90,10 +98,15 @@ func (c *cluster) control(p int, policies []string) {
 		c.appendTo(p, &schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: number, Policy: policies[doc]}})
 	}
 	other := (c.w.doc + 1) % len(policies)
-	if c.w.switches {
-		c.cover.fault("switched", "control")
-		tell(1, other)
-		c.turns = append(c.turns, c.w.from+c.r.Int64N(c.w.until-c.w.from))
+	if n := c.w.switches; n > 0 { // the same ones everywhere, each at another time
+		tell(1, (c.w.doc+n)%len(policies))
+		at := c.w.from
+		for i := range n {
+			at += c.r.Int64N(max(1, (c.w.until-at)/2))
+			c.turns = append(c.turns, turn{at, p, &schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{
+				Number: uint32(6 + i), Policy: policies[(c.w.doc+n-1-i)%len(policies)], Generation: uint32(pick(c.r, 0, 2+i))}}})
+		}
+		slices.SortStableFunc(c.turns, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
 		return
 	}
 	if c.chance(8) {
@@ -109,12 +122,11 @@ func (c *cluster) control(p int, policies []string) {
 }
 
 // turn tells partitions the policies that are in force from then on.
-func (c *cluster) turn(policies []string) {
-	for p, at := range c.turns {
-		if at != 0 && at <= c.now {
-			c.turns[p] = 0
-			c.appendTo(p, &schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: 6, Policy: policies[c.w.doc], Generation: uint32(2 * c.r.IntN(2))}})
-		}
+func (c *cluster) turn() {
+	for len(c.turns) > 0 && c.turns[0].at <= c.now {
+		c.cover.fault("switched", "control")
+		c.appendTo(c.turns[0].partition, c.turns[0].control)
+		c.turns = c.turns[1:]
 	}
 }
 
@@ -126,7 +138,7 @@ func (f failure) Error() string { return f.text }
 func (c *cluster) failf(format string, args ...any) { panic(failure{fmt.Sprintf(format, args...)}) }
 
 // live goes through the world's time, one tick after the other.
-func (c *cluster) live(policies []string) {
+func (c *cluster) live() {
 	limits := c.w.limits()
 	for c.now < c.w.until {
 		step := pick(c.r, maxStep, maxStep, maxStep, maxStep, 300+c.r.Int64N(300), 5)
@@ -134,7 +146,7 @@ func (c *cluster) live(policies []string) {
 			step = max(at-c.now+c.r.Int64N(3)-1, 1) // to the second, or one off
 		}
 		c.now = min(c.now+step, c.w.until)
-		c.turn(policies)
+		c.turn()
 		c.ingest()
 		c.land()
 		for range c.r.IntN(5) - 2 { // with news that no tick has judged
@@ -255,10 +267,12 @@ func (c *cluster) tick() {
 }
 
 // drain ends all faults and goes on until nothing is left to do: with the last
-// ticks every partition has seen all facts, and its owner has told all of it.
+// ticks every partition has seen all facts, and its owner has told all of it. The
+// clocks end at one time, whatever happened before.
 func (c *cluster) drain() {
 	c.faults = false
 	const rounds = 60
+	end := c.w.until + 5*maxStep
 	quiet := 0
 	for round := 0; quiet < 3; round++ {
 		if round == rounds {
@@ -268,7 +282,7 @@ func (c *cluster) drain() {
 		for _, p := range c.parts {
 			before += p.facts
 		}
-		c.now += 60 + c.r.Int64N(maxStep-60)
+		c.now = min(end, c.now+60+c.r.Int64N(maxStep-60))
 		for _, f := range c.flights {
 			c.append(f.key, f.rec)
 		}
@@ -288,7 +302,7 @@ func (c *cluster) drain() {
 		}
 		caughtUp := true
 		for _, p := range c.parts {
-			caughtUp = caughtUp && p.owners[0].m.Offset() == int64(len(p.log)-1) && p.committed >= c.now-2*maxStep
+			caughtUp = caughtUp && p.owners[0].m.Offset() == int64(len(p.log)-1) && p.committed == end
 		}
 		if quiet++; after != before || !caughtUp {
 			quiet = 0

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"scantrail/bench/oracle"
@@ -32,16 +33,17 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 	faults := fs.Bool("faults", true, "crashes and other faults")
 	strict := fs.Bool("strict", false, "rows of one version must be the same")
 	omit := fs.String("omit", "", omitted)
-	known := fs.Int("known", 20, "compare all transitions of one in so many seeds; 0: never")
+	known := fs.Int("known", 1, "compare all transitions of one in so many seeds; 0: never")
 	asked := fs.Int("sql", 10, "compare one in so many seeds with the oracle in SQL, besides that in Go; 0: never")
 	show := fs.Int("show", 3, "failed seeds to print in full")
+	morphs := fs.Int("morph", 50, "live one in so many worlds in other ways too, for the same tables; 0: never")
+	often := fs.Int("often", 1000, "list what was met less often than this; 0: no counts at all")
 	batch := fs.Int("batch", 2500, "seeds that are run before SQL is asked")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	o := options{faults: *faults, strict: *strict, omit: *omit, known: *known, batch: *batch, asked: *asked}
+	o := options{faults: *faults, strict: *strict, omit: *omit, known: *known, batch: *batch, asked: *asked, often: *often, morphs: *morphs}
 	if *one >= 0 {
-		o.known = min(*known, 1)
 		r := newRunner(o, nil)
 		lines := r.check(uint32(*one), r.world(uint32(*one)), o.faults, nil)
 		if len(lines) == 0 {
@@ -100,7 +102,10 @@ func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Durat
 			}
 		}
 	}
-	fmt.Fprintf(out, "%s\n%d seeds, %d failed, %d also in SQL, %d transitions compared, %.0f seeds/s\n", r.cover, done, failed, r.questions, r.compared, float64(done)/time.Since(start).Seconds())
+	if below := r.cover.below(r.often); r.often > 0 {
+		fmt.Fprintf(out, "%s\n%d cells met less than %d times: %s\n", r.cover, len(below), r.often, strings.Join(below, ", "))
+	}
+	fmt.Fprintf(out, "%d seeds, %d failed, %d also in SQL, %d transitions compared, %.0f seeds/s\n", done, failed, r.questions, r.compared, float64(done)/time.Since(start).Seconds())
 	if failed > 0 {
 		return fmt.Errorf("%d of %d seeds failed", failed, done)
 	}

@@ -107,19 +107,23 @@ func (o *owner) effect(phase string, do func()) bool {
 	if o.left > 0 {
 		c.cover.fault("zombie", phase)
 	}
+	rarely := c.rarely
+	if phase == "asks" || phase == "archives" { // themselves rare
+		rarely /= 10
+	}
 	switch {
-	case c.chance(c.rarely):
+	case c.chance(rarely):
 		c.cover.fault("crash before", phase)
 		o.crash(phase)
 		return false
-	case c.chance(c.rarely):
+	case c.chance(rarely):
 		c.cover.fault("failed", phase)
 		return false
-	case c.chance(c.rarely):
+	case c.chance(rarely):
 		c.cover.fault("failed but done", phase)
 		do()
 		return false
-	case c.chance(c.rarely):
+	case c.chance(rarely):
 		c.cover.fault("crash after", phase)
 		do()
 		o.crash(phase)

@@ -48,16 +48,7 @@ func (c *cluster) compareOrderRows(want []oracle.OrderRow) []string {
 	var lines []string
 	for _, w := range want {
 		r := c.tables.orders[[2]string{w.Shop, w.Order}]
-		numbers := slices.Sorted(slices.Values(r.TrackingNumbers))
-		s := func(ms int64) int64 { return ms / 1000 }
-		got := oracle.OrderRow{
-			Shop: r.ShopID, Order: r.OrderID, Market: r.Market, Carrier: r.Carrier, Numbers: strings.Join(numbers, " "),
-			Source: r.LabelSource, Origin: r.Origin, Destination: r.Destination, Postcode: r.DestPostcode,
-			Created: s(r.CreatedAt), Confirmed: s(r.ConfirmedAt), Ready: s(r.ReadyAt), Shipped: s(r.MarkedShippedAt), Delivered: s(r.MarkedDeliveredAt),
-			Label: s(r.LabelAt), Promise: s(r.PromiseAt), CancelRequested: s(r.CancelRequestedAt), CancelAnswered: s(r.CancelAnsweredAt),
-			Cancelled: s(r.CancelledAt), Facts: int(r.Facts),
-		}
-		if got != w {
+		if got := saidOfOrder(&r); got != w {
 			lines = append(lines, fmt.Sprintf("row of order %s %s:%s", w.Shop, w.Order, fields(w, got)))
 		}
 	}
@@ -76,6 +67,19 @@ func fields(want, got any) (text string) {
 		}
 	}
 	return text
+}
+
+// saidOfOrder is a row as the oracle writes it.
+func saidOfOrder(r *schemas.OrderRow) oracle.OrderRow {
+	numbers := slices.Sorted(slices.Values(r.TrackingNumbers))
+	s := func(ms int64) int64 { return ms / 1000 }
+	return oracle.OrderRow{
+		Shop: r.ShopID, Order: r.OrderID, Market: r.Market, Carrier: r.Carrier, Numbers: strings.Join(numbers, " "),
+		Source: r.LabelSource, Origin: r.Origin, Destination: r.Destination, Postcode: r.DestPostcode,
+		Created: s(r.CreatedAt), Confirmed: s(r.ConfirmedAt), Ready: s(r.ReadyAt), Shipped: s(r.MarkedShippedAt), Delivered: s(r.MarkedDeliveredAt),
+		Label: s(r.LabelAt), Promise: s(r.PromiseAt), CancelRequested: s(r.CancelRequestedAt), CancelAnswered: s(r.CancelAnsweredAt),
+		Cancelled: s(r.CancelledAt), Facts: int(r.Facts),
+	}
 }
 
 // said is a row as the oracle writes it.

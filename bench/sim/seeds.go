@@ -22,6 +22,8 @@ type options struct {
 	faults bool
 	strict bool
 	batch  int
+	morphs int    // every so many seeds the world is lived in other ways too; 0: never
+	often  int    // cells met less often than this are listed; 0: no counts are printed
 	asked  int    // every so many seeds SQL is asked too; 0: never
 	omit   string // see omitted
 	known  int    // every so many seeds the transitions are compared too; 0: never
@@ -88,6 +90,9 @@ func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
 	if r.known > 0 && seed%uint32(r.known) == 0 {
 		o.lines, o.compared = r.compareAll(c, k)
 	}
+	if r.morphs > 0 && seed%uint32(r.morphs) == 0 {
+		o.lines = append(o.lines, r.morph(seed, c.w)...)
+	}
 	table, but := c.current(), c.exempt(k)
 	o.lines = append(o.lines, compare(k.Evaluate(r.docs), table, but)...)
 	if len(o.lines) == 0 && r.sql != nil && r.asked > 0 && seed%uint32(r.asked) == 0 {
@@ -102,7 +107,7 @@ func (r *runner) compareAll(c *cluster, k *oracle.Case) (lines []string, n int) 
 	lines, n = c.compareKnown(r.byText, k.Quarantined())
 	silent, more := c.compareFeeds()
 	lines, n = append(lines, silent...), n+more
-	if !c.w.switches {
+	if c.w.switches == 0 {
 		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
 		lines = append(lines, c.compareOrderRows(k.OrderRows())...)
 	}
@@ -111,7 +116,7 @@ func (r *runner) compareAll(c *cluster, k *oracle.Case) (lines []string, n int) 
 
 func (c *cluster) exempt(k *oracle.Case) exempt {
 	but := exempt{quarantined: k.Quarantined()}
-	if c.w.switches {
+	if c.w.switches > 0 {
 		but.kept = k.Kept()
 	}
 	return but
@@ -184,6 +189,9 @@ func (r *runner) check(seed uint32, w *world, faults bool, trace *strings.Builde
 	lines := compare(k.Evaluate(r.docs), c.current(), c.exempt(k))
 	if len(lines) == 0 && r.known > 0 {
 		lines, _ = r.compareAll(c, k)
+	}
+	if len(lines) == 0 && r.morphs > 0 && seed%uint32(r.morphs) == 0 {
+		lines = r.morph(seed, w)
 	}
 	return lines
 }

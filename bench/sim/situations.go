@@ -12,7 +12,7 @@ import (
 
 // situation draws one of them for a number.
 func (g *generator) situation(number string) {
-	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered)(number)
+	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered, g.ordered)(number)
 }
 
 // about returns a time, a second less or more.
@@ -178,13 +178,28 @@ func (g *generator) ordered(number string) {
 		o(schemas.OrderMarkedShipped, scanned-24*hour+limit(), 0)
 	}
 	if g.r.IntN(4) > 0 {
-		o(schemas.OrderMarkedDelivered, delivered-24*hour+limit(), 0)
+		for range pick(g.r, 1, 1, 1, 2) {
+			o(schemas.OrderMarkedDelivered, delivered-24*hour+limit(), 0)
+		}
 	}
 	for range pick(g.r, 0, 0, 1, 2, 2) {
 		o(schemas.OrderPromiseExtended, at+limit(), delivered-24*hour+limit()-pick(g.r, 0, 48*hour))
 	}
-	if g.r.IntN(5) == 0 {
+	switch g.r.IntN(10) {
+	case 0, 1:
 		o(schemas.OrderCancelled, at+limit()+limit(), 0)
+	case 2, 3: // the answer that comes first is not always the first
+		asked := at + limit()
+		o(schemas.OrderCancelRequested, asked, 0)
+		for range g.r.IntN(3) {
+			o(pick(g.r, schemas.OrderCancelAnswered, schemas.OrderCancelAnswered, schemas.OrderCancelled), asked+pick(g.r, limit(), 48*hour+limit()), 0)
+		}
+	case 4, 5: // more time, told when it is too late
+		promise := g.w.from + g.r.Int64N(g.w.until-g.w.from) - 24*hour
+		o(schemas.OrderPromiseExtended, at, promise)
+		o(schemas.OrderPromiseExtended, at+1+g.r.Int64N(day), promise+g.r.Int64N(30*hour))
+	case 6, 7:
+		o(schemas.OrderHoliday, pick(g.r, at+limit()-12*hour, g.w.from-2*day+g.r.Int64N(g.w.until-g.w.from+2*day)), 0)
 	}
 	if g.r.IntN(8) > 0 {
 		e := g.plainly(number, scanned, pick(g.r, uint8(20), 20, 30, 12, 60))
@@ -208,6 +223,9 @@ func (g *generator) orderOf(id, number string, at int64) (more func(k schemas.Or
 	more = func(k schemas.OrderKind, at, promise int64) {
 		f := base
 		f.FactID, f.Kind, f.At, f.PromiseAt = g.id(), k, at*1000, promise*1000
+		if k == schemas.OrderHoliday {
+			f.Until = f.At + r.Int64N(36*hour)*1000
+		}
 		if k == schemas.OrderLabelCreated {
 			f.TrackingNumbers, f.LabelSource, f.Carrier = []string{number}, pick(r, "platform", "platform", "seller"), pick(r, "ups", "yunexpress", "fake")
 			f.OriginCountry, f.DestinationCountry = pick(r, "CN", "US", "DE"), pick(r, "US", "GB", "FR")

@@ -30,7 +30,7 @@ type message struct {
 // world is everything that happens in one seed outside of the cluster.
 type world struct {
 	doc         int
-	switches    bool  // the policies change on the way
+	switches    int   // how often the policies change on the way
 	from, until int64 // what the cluster lives through, Unix seconds
 	numbers     []string
 	messages    []*message // by time
@@ -78,7 +78,9 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	w := g.w
 	w.from = base.Unix() + 20*day + r.Int64N(10*day)
 	w.until = w.from + r.Int64N(pick(r, 12*hour, 36*hour, 3*day, 5*day)) + hour
-	w.switches = r.IntN(12) == 0
+	if r.IntN(5) == 0 {
+		w.switches = 1 + r.IntN(3)
+	}
 	numbers := 1 + r.IntN(4)
 	switch n := r.IntN(1200); {
 	case n < 4: // long enough to forget what has ended
@@ -124,8 +126,12 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	if r.IntN(12) == 0 && w.until < w.from+6*day {
 		g.feed(carriers[r.IntN(len(carriers))])
 	}
-	slices.SortStableFunc(w.messages, func(a, b *message) int { return int(a.at - b.at) })
+	w.sort()
 	return w
+}
+
+func (w *world) sort() {
+	slices.SortStableFunc(w.messages, func(a, b *message) int { return int(a.at - b.at) })
 }
 
 func (g *generator) id() (id schemas.ID) {
