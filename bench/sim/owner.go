@@ -210,35 +210,37 @@ func (o *owner) poll(n int) {
 
 // publish sends alerts and stages, in order, from where alerts reach the table.
 func (o *owner) publish() {
-	for len(o.alerts) > 0 {
-		a := o.alerts[0]
-		if !o.effect("alerts", func() { o.c.alert(a) }) {
-			return
-		}
-		o.alerts = o.alerts[1:]
-	}
-	for len(o.states) > 0 {
-		s := o.states[0]
-		if !o.effect("statuses", func() { o.c.status(s) }) {
-			return
-		}
-		o.states = o.states[1:]
+	if inParts(o, "alerts", &o.alerts, 4, o.c.alert) {
+		inParts(o, "statuses", &o.states, 4, o.c.status)
 	}
 }
 
 // forward sends copies to the partitions of their keys.
 func (o *owner) forward() {
-	for len(o.copies) > 0 {
-		f := o.copies[0]
+	inParts(o, "copies", &o.copies, 16, func(f detector.Forward) {
 		r := new(schemas.Record)
 		if err := r.Decode(slices.Clone(f.Value)); err != nil {
 			o.c.failf("copy for %q cannot be read: %v", f.Key, err)
 		}
-		if !o.effect("copies", func() { o.c.send(f.Key, r) }) {
-			return
+		o.c.send(f.Key, r)
+	})
+}
+
+// inParts sends what waits, a few at a time, until something fails. It says
+// whether all is acknowledged.
+func inParts[T any](o *owner, phase string, waiting *[]T, most int, send func(T)) bool {
+	for len(*waiting) > 0 {
+		part := (*waiting)[:min(len(*waiting), 1+o.c.r.IntN(most))]
+		if !o.effect(phase, func() {
+			for i := range part {
+				send(part[i])
+			}
+		}) {
+			return false
 		}
-		o.copies = o.copies[1:]
+		*waiting = (*waiting)[len(part):]
 	}
+	return true
 }
 
 // send appends a record now, or later where the producer does not wait for it.
