@@ -86,6 +86,7 @@ func openSQL(ctx context.Context) (close func(), sql *oracle.SQL, err error) {
 // many runs seeds and prints the failed ones and what was covered.
 func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Duration, show int, out io.Writer) error {
 	start := time.Now()
+	told := start
 	done, failed := 0, 0
 	for done < n && (limit == 0 || time.Since(start) < limit) && ctx.Err() == nil {
 		size := min(r.batch, n-done)
@@ -94,6 +95,10 @@ func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Durat
 			return err
 		}
 		done += size
+		if time.Since(told) > time.Minute {
+			told = time.Now()
+			slog.Info("simulation goes on", "seeds", done, "failed", failed, "seconds", int(time.Since(start).Seconds()))
+		}
 		for _, f := range results {
 			if failed++; failed <= show {
 				fmt.Fprint(out, r.report(f))
