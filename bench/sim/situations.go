@@ -12,7 +12,7 @@ import (
 
 // situation draws one of them for a number.
 func (g *generator) situation(number string) {
-	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered, g.ordered)(number)
+	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered, g.ordered, g.moreTime, g.corrected)(number)
 }
 
 // about returns a time, a second less or more.
@@ -212,6 +212,51 @@ func (g *generator) ordered(number string) {
 		if g.r.IntN(6) == 0 {
 			g.send(&message{kind: schemas.KindVoid, void: e.FactID, num: number, id: g.id()}, delivered+g.r.Int64N(day))
 		}
+	}
+}
+
+// moreTime is an order that waits for its pickup, and of which somebody says when
+// it is too late that the shop was closed meanwhile.
+func (g *generator) moreTime(number string) {
+	if g.omits("o") {
+		return
+	}
+	w := g.w
+	at := w.from - 4*day + g.r.Int64N(3*day)
+	o := g.orderOf(fmt.Sprintf("SO-h%d", g.next), number, at)
+	o(schemas.OrderReadyToShip, at+g.r.Int64N(20*hour), 0)
+	o(schemas.OrderHoliday, at+g.r.Int64N(3*day), 0)
+	last := w.messages[len(w.messages)-1]
+	last.at = (w.from + g.r.Int64N(w.until-w.from)) * 1000
+	last.order.ReceivedAt = last.at
+}
+
+// corrected is a parcel that was delivered, and an order that says of it first one
+// thing and then another, each time as if it had been so before.
+func (g *generator) corrected(number string) {
+	if g.omits("o") {
+		return
+	}
+	w := g.w
+	delivered := w.from - 3*day + g.r.Int64N(w.until-w.from+day)
+	o := g.orderOf(fmt.Sprintf("SO-c%d", g.next), number, delivered-6*day+g.r.Int64N(3*day))
+	e := g.plainly(number, delivered, 95)
+	e.Postcode = pick(g.r, "SW1A 1AA", "90210")
+	told := max(w.from, delivered)
+	for i := range int64(3) {
+		told += g.r.Int64N(max(1, (w.until-told)/2))
+		what, at := schemas.OrderLabelCreated, delivered-8*day-i*hour
+		if g.r.IntN(2) == 0 {
+			what, at = schemas.OrderMarkedDelivered, delivered+pick(g.r, 30*hour, 26*hour, 20*hour)-i*hour
+		}
+		o(what, at, 0)
+		last := w.messages[len(w.messages)-1]
+		last.at = told * 1000
+		last.order.ReceivedAt = last.at
+	}
+	if g.r.IntN(3) == 0 {
+		g.plainly(number, delivered+g.r.Int64N(2*day), 95)
+		g.send(&message{kind: schemas.KindVoid, void: e.FactID, num: number, id: g.id()}, told)
 	}
 }
 
