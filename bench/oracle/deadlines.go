@@ -92,25 +92,32 @@ func (j *judge) deadline(rule, detail, number string, a int64, d Deadline, off [
 	}
 }
 
-// promised returns when the order was to be delivered, never where nobody says.
-func (j *judge) promised(o *order) int64 {
-	created := o.first(schemas.OrderCreated)
-	if o.promise != never || created == never {
-		return o.promise
+// promised returns when the order was to be delivered, never where nobody says,
+// and the number under which that came.
+func (j *judge) promised(o *order) (at int64, number string) {
+	if o.promise != never {
+		for i := range o.facts {
+			if o.facts[i].PromiseAt != 0 {
+				number = under(&o.facts[i]) // of the last
+			}
+		}
+		return o.promise, number
 	}
+	created := o.first(schemas.OrderCreated)
 	for _, p := range j.p.Promises {
-		if matches(p.Markets, j.market) {
-			return j.after(created, p.Within, nil)
+		if matches(p.Markets, j.market) && created != never {
+			return j.after(created, p.Within, nil), o.numberOf(created, schemas.OrderCreated)
 		}
 	}
-	return never
+	return never, ""
 }
 
-func (j *judge) pickupAnchor(o *order) int64 {
+func (j *judge) pickupAnchor(o *order) (at int64, number string) {
+	kind := schemas.OrderConfirmed
 	if j.p.Deadlines["pickup_late"].Since == uint8(schemas.OrderCreated) {
-		return o.first(schemas.OrderCreated)
+		kind = schemas.OrderCreated
 	}
-	return o.first(schemas.OrderConfirmed)
+	return o.first(kind), o.numberOf(o.first(kind), kind)
 }
 
 // judgeOrder returns what the order's own entity calls for.
@@ -133,9 +140,11 @@ func judgeOrder(d *Document, o *order, now int64, stalled []string) verdict {
 	}
 	if !o.named {
 		shipped := o.first(schemas.OrderMarkedShipped)
-		j.deadline("pickup_late", "", number, j.pickupAnchor(o), j.p.Deadlines["pickup_late"], off, never, cancelled)
+		since, _ := j.pickupAnchor(o)
+		promise, _ := j.promised(o)
+		j.deadline("pickup_late", "", number, since, j.p.Deadlines["pickup_late"], off, never, cancelled)
 		j.deadline("shipped_late", "", number, created, j.p.Deadlines["shipped_late"], off, shipped, cancelled)
-		j.deadline("delivered_late", "", number, j.promised(o), j.p.Deadlines["delivered_late"], nil, o.first(schemas.OrderMarkedDelivered), cancelled)
+		j.deadline("delivered_late", "", number, promise, j.p.Deadlines["delivered_late"], nil, o.first(schemas.OrderMarkedDelivered), cancelled)
 		j.deadline("status_mismatch", "shipped_not_scanned", number, shipped, j.grace(), nil, never, cancelled)
 	}
 	v := verdict{alerts: j.out, now: now, wake: j.wake}
@@ -164,14 +173,18 @@ func (j *judge) parcelDeadlines(o *order) {
 	if j.life.ended && j.life.trail[len(j.life.trail)-1].milestone != 95 {
 		stop = either(stop, j.life.end())
 	}
-	j.deadline("pickup_late", "", o.number, j.pickupAnchor(o), j.p.Deadlines["pickup_late"], off, scan, stop)
+	since, sinceNumber := j.pickupAnchor(o)
+	promise, promiseNumber := j.promised(o)
+	createdNumber := o.numberOf(created, schemas.OrderCreated)
+	j.deadline("pickup_late", "", sinceNumber, since, j.p.Deadlines["pickup_late"], off, scan, stop)
 	if o.source == "platform" {
-		j.deadline("carrier_pickup_late", "", o.number, o.first(schemas.OrderReadyToShip), j.p.Deadlines["carrier_pickup_late"], off, scan, stop)
+		ready := o.first(schemas.OrderReadyToShip)
+		j.deadline("carrier_pickup_late", "", o.numberOf(ready, schemas.OrderReadyToShip), ready, j.p.Deadlines["carrier_pickup_late"], off, scan, stop)
 	}
-	j.deadline("shipped_late", "", o.number, created, j.p.Deadlines["shipped_late"], off, either(shipped, scan), stop)
-	j.deadline("delivered_late", "", o.number, j.promised(o), j.p.Deadlines["delivered_late"], nil, received, stop)
-	j.deadline("status_mismatch", "shipped_not_scanned", o.number, shipped, j.grace(), nil, scan, stop)
-	j.deadline("status_mismatch", "delivered_not_seen", o.number, delivered, j.grace(), nil, received, stop)
+	j.deadline("shipped_late", "", createdNumber, created, j.p.Deadlines["shipped_late"], off, either(shipped, scan), stop)
+	j.deadline("delivered_late", "", promiseNumber, promise, j.p.Deadlines["delivered_late"], nil, received, stop)
+	j.deadline("status_mismatch", "shipped_not_scanned", o.numberOf(shipped, schemas.OrderMarkedShipped), shipped, j.grace(), nil, scan, stop)
+	j.deadline("status_mismatch", "delivered_not_seen", o.numberOf(delivered, schemas.OrderMarkedDelivered), delivered, j.grace(), nil, received, stop)
 	if j.p.Reverse && created != never {
 		j.deadline("status_mismatch", "not_marked_shipped", scanNumber, scan, j.grace(), nil, either(shipped, delivered), cancelled)
 		j.deadline("status_mismatch", "not_marked_delivered", receivedNumber, received, j.grace(), nil, delivered, cancelled)
@@ -199,10 +212,10 @@ func three(post string) string {
 func (j *judge) atOnce(o *order) {
 	l := j.life
 	if j.p.SellerLabel && o.source == "seller" {
-		j.add("label_not_platform", "", o.number, o.sourceAt, 1, "open", 0)
+		j.add("label_not_platform", "", o.number(o.sourceAt, func(f *schemas.OrderFact) bool { return f.LabelSource != "" }), o.sourceAt, 1, "open", 0)
 	}
 	if len(j.p.Channels) > 0 && o.carrier != "" && !slices.Contains(j.p.Channels, o.carrier) {
-		j.add("channel_not_compliant", "", o.number, o.carrierAt, 1, "open", 0)
+		j.add("channel_not_compliant", "", o.number(o.carrierAt, func(f *schemas.OrderFact) bool { return f.Kind == schemas.OrderLabelCreated && f.Carrier != "" }), o.carrierAt, 1, "open", 0)
 	}
 	if !j.p.Numbers {
 		return
@@ -228,6 +241,11 @@ func (j *judge) check(failed bool) {
 	}
 }
 
+// begins says whether a fact may give an order its time.
+func (o *order) begins(f *schemas.OrderFact) bool {
+	return !o.labelled || f.Kind == schemas.OrderLabelCreated
+}
+
 func (j *judge) reused(orders []*order) {
 	if !j.p.Numbers || j.p.Reused == 0 {
 		return
@@ -246,7 +264,7 @@ func (j *judge) reused(orders []*order) {
 	})
 	for i := 1; i < len(live); i++ {
 		if live[i].at-live[i-1].at <= j.p.Reused {
-			j.add("number_invalid", "reused", live[i].number, live[i].at, 1, "open", 0)
+			j.add("number_invalid", "reused", live[i].number(live[i].at, live[i].begins), live[i].at, 1, "open", 0)
 		}
 	}
 }

@@ -84,6 +84,16 @@ func (e entities) scan(home string, s *schemas.Event) {
 	}
 }
 
+// under is an order of which all facts came to a parcel under one number.
+func (o *order) under(number string) *order {
+	own := *o
+	own.facts = slices.Clone(o.facts)
+	for i := range own.facts {
+		own.facts[i].TrackingNumbers = []string{number}
+	}
+	return &own
+}
+
 // ofUnion returns copies of the orders that name a number of a union.
 func ofUnion(all []*order, numbers []string) []*order {
 	var list []*order
@@ -97,9 +107,7 @@ func ofUnion(all []*order, numbers []string) []*order {
 			}
 		}
 		if len(named) > 0 {
-			own := *o
-			own.number = slices.Min(named)
-			list = append(list, &own)
+			list = append(list, o.under(slices.Min(named)))
 		}
 	}
 	return list

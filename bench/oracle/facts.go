@@ -65,7 +65,6 @@ type order struct {
 	facts     []schemas.OrderFact // in order, each once
 	at        int64               // t_o
 	labelled  bool
-	number    string // under which its facts came to the parcel
 	market    string
 	source    string
 	sourceAt  int64
@@ -79,6 +78,15 @@ type order struct {
 }
 
 const never = int64(-1)
+
+// under is the number that a fact came under to a parcel: the last one, for its
+// copies name their home before.
+func under(f *schemas.OrderFact) string {
+	if len(f.TrackingNumbers) == 0 {
+		return ""
+	}
+	return f.TrackingNumbers[len(f.TrackingNumbers)-1]
+}
 
 func newOrder(shop, id string, facts []schemas.OrderFact) *order {
 	if !slices.IsSortedFunc(facts, compareOrderFacts) {
@@ -143,6 +151,21 @@ func (o *order) since(at int64, kinds ...schemas.OrderKind) int64 {
 		}
 	}
 	return never
+}
+
+// number returns the number under which the fact at an anchor came, the smallest
+// of several.
+func (o *order) number(at int64, is func(f *schemas.OrderFact) bool) (number string) {
+	for i := range o.facts {
+		if f := &o.facts[i]; f.At/1000 == at && is(f) && (number == "" || under(f) < number) {
+			number = under(f)
+		}
+	}
+	return number
+}
+
+func (o *order) numberOf(at int64, kind schemas.OrderKind) string {
+	return o.number(at, func(f *schemas.OrderFact) bool { return f.Kind == kind })
 }
 
 // compareOrders is the order among orders of a parcel: those with a label first.

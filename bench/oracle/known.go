@@ -33,9 +33,12 @@ type entity struct {
 	voids  map[schemas.ID]bool
 	orders map[[2]string][]schemas.OrderFact
 	own    []schemas.OrderFact // of an order
-	linked bool
-	asking int64 // offset of the record that asked for what it was before; -1: none
+	links  []string            // other numbers that it knows of
+	moved  bool                // to the root of those
+	failed bool                // a number of its failed the check, by what was handed over
+	asking int64               // offset of the record that asked for what it was before; -1: none
 	alerts map[schemas.ID]*Transition
+	again  map[schemas.ID]bool // of these, homes disagree about their state
 	fresh  bool
 	wake   int64 // the clock alone changes nothing before; 0: never
 
@@ -49,23 +52,34 @@ type entity struct {
 type Replay struct {
 	All     []Transition
 	Reached []Reached
-	Linked  map[string]bool // every home and order, and whether an alias links it to others
+	Names   []string        // every home and order
 	Left    map[string]bool // those that may have been put away while the policies changed
 }
 
+// Moves is what each home knew when it handed over to its root.
+type Moves map[string]*Move
+
+// Move is the part of a home's state that does not come as facts.
+type Move struct {
+	alerts map[schemas.ID]*Transition
+	told   [7]bool
+	failed bool
+}
+
 // History replays one partition of the log and judges every entity at every
-// tick: it returns all changes in order. Homes that aliases link to others are
-// not judged: what they knew comes from other partitions. docs are the policy
-// documents by their text.
-func History(docs map[string]*Document, log iter.Seq2[int64, *schemas.Record]) Replay {
-	h := history{docs: docs, entities: map[string]*entity{}, asked: asks(log)}
+// tick: it returns all changes in order. docs are the policy documents by their
+// text. A home takes over what another one knew as moves says; what homes of this
+// partition knew when they moved is added there, so that all partitions are to be
+// replayed until nothing new is said.
+func History(docs map[string]*Document, moves Moves, log iter.Seq2[int64, *schemas.Record]) Replay {
+	h := history{docs: docs, moves: moves, entities: map[string]*entity{}, asked: asks(log)}
 	for offset, r := range log {
 		h.apply(offset, r)
 	}
-	h.replay.Linked, h.replay.Left = map[string]bool{}, map[string]bool{}
+	h.replay.Names, h.replay.Left = h.names, map[string]bool{}
 	for name, e := range h.entities {
 		h.putAway(e)
-		h.replay.Linked[name], h.replay.Left[name] = e.linked, e.left
+		h.replay.Left[name] = e.left
 	}
 	return h.replay
 }
@@ -88,6 +102,7 @@ type history struct {
 	doc      *Document // in force
 	control  uint32
 	switched bool
+	moves    Moves
 	entities map[string]*entity
 	names    []string
 	asked    map[int64]int64
@@ -100,7 +115,7 @@ func (h *history) entity(name string) *entity {
 	e := h.entities[name]
 	if e == nil {
 		e = &entity{facts: map[schemas.ID]*fact{}, voids: map[schemas.ID]bool{}, orders: map[[2]string][]schemas.OrderFact{},
-			alerts: map[schemas.ID]*Transition{}, asking: never, lives: 1}
+			alerts: map[schemas.ID]*Transition{}, again: map[schemas.ID]bool{}, asking: never, lives: 1}
 		h.entities[name] = e
 		h.names = append(h.names, name)
 	}
@@ -122,24 +137,29 @@ func (h *history) apply(offset int64, r *schemas.Record) {
 	switch r.Kind {
 	case schemas.KindEvent:
 		e := home(r.Event.TrackingNumber)
+		h.link(offset, r.Home, e, r.Event.TrackingNumber)
 		f := newFact(&r.Event)
+		f.id = shortened(f.id)
 		if known := e.facts[f.id]; known != nil {
 			known.merge(f)
 		} else {
 			e.facts[f.id] = &f
 		}
 	case schemas.KindVoid:
-		home(r.Void.TrackingNumber).voids[r.Void.EventFactID] = true
+		e := home(r.Void.TrackingNumber)
+		h.link(offset, r.Home, e, r.Void.TrackingNumber)
+		e.voids[shortened(r.Void.EventFactID)] = true
 	case schemas.KindAlias:
-		home(r.Alias.TrackingNumber).linked = true
+		h.link(offset, r.Alias.TrackingNumber, home(r.Alias.TrackingNumber), r.Alias.OtherNumber)
 	case schemas.KindHandover:
-		home(r.Handover.TrackingNumber).linked = true
+		h.takeOver(offset, r.Home, home(""), r.Handover.TrackingNumber)
 	case schemas.KindOrder:
 		if o := r.Order; r.Home == "" {
 			e := home(OrderKey(o.ShopID, o.OrderID))
 			e.own = append(e.own, o)
 		} else {
 			e, key := home(""), [2]string{o.ShopID, o.OrderID}
+			h.link(offset, r.Home, e, under(&o))
 			e.orders[key] = append(e.orders[key], o)
 		}
 	case schemas.KindTick:
@@ -162,7 +182,7 @@ func (h *history) turn(offset int64, c *schemas.Control) {
 	for _, name := range h.names {
 		e := h.entities[name]
 		h.putAway(e)
-		if !e.linked && e.asking <= offset && e.kept == nil {
+		if !e.moved && e.asking <= offset && e.kept == nil {
 			h.judge(offset, name, e)
 		}
 	}
@@ -204,11 +224,11 @@ func (h *history) tick(offset int64, t *schemas.Tick) {
 	}
 	for _, name := range h.names {
 		e := h.entities[name]
-		if e.linked || e.asking > offset {
+		if e.moved || e.asking > offset {
 			continue
 		}
 		now := h.clock.C
-		if len(e.own)+len(e.orders) > 0 {
+		if len(e.own)+len(e.orders)+len(e.links) > 0 {
 			now = h.clock.S
 		}
 		if e.fresh || e.wake != 0 && now >= e.wake {
@@ -227,9 +247,10 @@ func (h *history) judge(offset int64, name string, e *entity) {
 		id := a.ID()
 		called[id] = true
 		known := e.alerts[id]
-		if known != nil && known.Alert.Status != "withdrawn" && known.Alert == a {
+		if known != nil && known.Alert.Status != "withdrawn" && known.Alert == a && !e.again[id] {
 			continue
 		}
+		delete(e.again, id)
 		t := Transition{Home: name, Alert: a, Offset: offset, Changed: v.now, About: v.abouts[i]}
 		if known != nil {
 			t.Opened = known.Opened
@@ -248,15 +269,16 @@ func (h *history) judge(offset int64, name string, e *entity) {
 func (h *history) withdraw(offset, now int64, e *entity, called map[schemas.ID]bool) {
 	var gone []schemas.ID
 	for id, known := range e.alerts {
-		if !called[id] && known.Alert.Status != "withdrawn" {
+		if !called[id] && (known.Alert.Status != "withdrawn" || e.again[id]) {
 			gone = append(gone, id)
+			delete(e.again, id)
 		}
 	}
 	slices.SortFunc(gone, func(a, b schemas.ID) int { return slices.Compare(a[:], b[:]) })
 	for _, id := range gone {
 		t := *e.alerts[id]
 		never := t.Alert.Status == "at_risk" && t.Opened == 0
-		t.Alert.Status, t.Offset, t.Changed = "withdrawn", offset, now
+		t.Alert.Status, t.Alert.Ended, t.Offset, t.Changed = "withdrawn", 0, offset, now
 		h.replay.All = append(h.replay.All, t)
 		if e.alerts[id] = &t; never {
 			delete(e.alerts, id)
@@ -291,11 +313,9 @@ func (h *history) verdict(name string, e *entity) verdict {
 	if len(e.own) > 0 {
 		return judgeOrder(h.doc, newOrder(e.own[0].ShopID, e.own[0].OrderID, slices.Clone(e.own)), h.clock.S, h.stalled)
 	}
-	u := union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] }), stalled: h.stalled}
+	u := union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] }), stalled: h.stalled, linked: len(e.links) > 0, failed: e.failed}
 	for key, facts := range e.orders {
-		o := newOrder(key[0], key[1], slices.Clone(facts))
-		o.number = name
-		u.orders = append(u.orders, o)
+		u.orders = append(u.orders, newOrder(key[0], key[1], slices.Clone(facts)))
 	}
 	slices.SortFunc(u.orders, compareOrders)
 	for _, f := range e.facts {

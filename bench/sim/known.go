@@ -11,18 +11,22 @@ import (
 )
 
 // compareKnown returns every transition and every stage in which the tables differ
-// from what was known at each tick, and how many were compared. Not those of
-// numbers that aliases link: what they knew comes from other partitions.
+// from what was known at each tick, and how many were compared.
 func (c *cluster) compareKnown(docs map[string]*oracle.Document, quarantined map[string]bool) (lines []string, n int) {
-	for _, p := range c.parts {
-		known := oracle.History(docs, p.all)
-		skip := func(home string) bool {
-			linked, ok := known.Linked[home]
-			return !ok || linked || quarantined[home] || known.Left[home]
+	moves := oracle.Moves{}
+	replays := make([]oracle.Replay, len(c.parts))
+	for round := 0; round <= len(moves); round++ { // what is handed over may be handed on
+		for i, p := range c.parts {
+			replays[i] = oracle.History(docs, moves, p.all)
 		}
-		names := map[schemas.ID]string{}
-		for name := range known.Linked {
+	}
+	for i, p := range c.parts {
+		known, names := replays[i], map[schemas.ID]string{}
+		for _, name := range known.Names {
 			names[schemas.ParcelID(name)] = name
+		}
+		skip := func(home string) bool {
+			return names[schemas.ParcelID(home)] == "" || quarantined[home] || known.Left[home]
 		}
 		compared := c.compareTransitions(known.All, names, skip)
 		n += len(known.All)
