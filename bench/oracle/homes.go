@@ -39,7 +39,8 @@ func (h *history) move(offset int64, home string, e *entity) {
 		e.alerts[id] = &t
 		h.replay.All = append(h.replay.All, t)
 	}
-	m := &Move{alerts: maps.Clone(e.alerts), told: e.told, failed: e.failed}
+	h.putAway(e)
+	m := &Move{alerts: maps.Clone(e.alerts), told: e.told, failed: e.failed, left: e.left}
 	for _, f := range e.facts {
 		m.failed = m.failed || f.invalid
 	}
@@ -68,7 +69,7 @@ func (h *history) takeOver(offset int64, home string, e *entity, from string) {
 	for i, told := range m.told {
 		e.told[i] = e.told[i] || told
 	}
-	e.failed = e.failed || m.failed
+	e.failed, e.left = e.failed || m.failed, e.left || m.left
 	for id, t := range m.alerts {
 		has := e.alerts[id]
 		if has == nil {

@@ -64,6 +64,7 @@ type Move struct {
 	alerts map[schemas.ID]*Transition
 	told   [7]bool
 	failed bool
+	left   bool
 }
 
 // History replays one partition of the log and judges every entity at every
