@@ -32,13 +32,7 @@ func (h *history) link(offset int64, home string, e *entity, number string) {
 // move hands over what a home knows. What homes before disagreed about is told
 // first, so that the next one hears of one state.
 func (h *history) move(offset int64, home string, e *entity) {
-	now := (&union{linked: true}).now(h.clock)
-	for id := range e.again {
-		t := *e.alerts[id]
-		t.Home, t.Offset, t.Changed = home, offset, now
-		e.alerts[id] = &t
-		h.replay.All = append(h.replay.All, t)
-	}
+	h.retell(offset, home, e)
 	h.putAway(e)
 	m := &Move{alerts: maps.Clone(e.alerts), told: e.told, failed: e.failed, left: e.left}
 	for _, f := range e.facts {
@@ -50,6 +44,33 @@ func (h *history) move(offset int64, home string, e *entity) {
 	clear(e.facts)
 	clear(e.orders)
 	clear(e.again)
+}
+
+// retell tells what homes disagree about, as it stands and by what is known now.
+func (h *history) retell(offset int64, home string, e *entity) {
+	if len(e.again) == 0 {
+		return
+	}
+	u, d := h.union(e), h.doc
+	if e.kept != nil {
+		d = e.kept
+	}
+	lives := assign(split(u.facts), u.orders)
+	for id := range e.again {
+		t := *e.alerts[id]
+		t.Home, t.Offset, t.Changed = home, offset, u.now(h.clock)
+		if len(lives) > 0 {
+			at := lives[0]
+			for _, l := range lives {
+				if len(l.all) > 0 && l.all[0].at <= t.Alert.Anchor {
+					at = l
+				}
+			}
+			t.About = newJudge(d, at, t.Changed).about(&t.Alert, h.stalled)
+		}
+		e.alerts[id] = &t
+		h.replay.All = append(h.replay.All, t)
+	}
 }
 
 // takeOver adds what another home knew. Of an alert that both know the state here

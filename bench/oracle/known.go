@@ -314,7 +314,25 @@ func (h *history) verdict(name string, e *entity) verdict {
 	if len(e.own) > 0 {
 		return judgeOrder(h.doc, newOrder(e.own[0].ShopID, e.own[0].OrderID, slices.Clone(e.own)), h.clock.S, h.stalled)
 	}
-	u := union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] }), stalled: h.stalled, linked: len(e.links) > 0, failed: e.failed}
+	u, d := h.union(e), h.doc
+	if e.kept != nil {
+		d = e.kept
+	}
+	h.putAway(e)
+	v := judgeParcel(d, u, h.clock)
+	if !v.ended && d != h.doc {
+		d = h.doc
+		v = judgeParcel(d, u, h.clock)
+	}
+	if e.kept = nil; v.ended {
+		e.kept = d
+	}
+	return v
+}
+
+// union is what a home knows of its parcel.
+func (h *history) union(e *entity) *union {
+	u := &union{facts: sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] }), stalled: h.stalled, linked: len(e.links) > 0, failed: e.failed}
 	for key, facts := range e.orders {
 		u.orders = append(u.orders, newOrder(key[0], key[1], slices.Clone(facts)))
 	}
@@ -322,18 +340,5 @@ func (h *history) verdict(name string, e *entity) verdict {
 	for _, f := range e.facts {
 		u.failed = u.failed || f.invalid
 	}
-	d := h.doc
-	if e.kept != nil {
-		d = e.kept
-	}
-	h.putAway(e)
-	v := judgeParcel(d, &u, h.clock)
-	if !v.ended && d != h.doc {
-		d = h.doc
-		v = judgeParcel(d, &u, h.clock)
-	}
-	if e.kept = nil; v.ended {
-		e.kept = d
-	}
-	return v
+	return u
 }

@@ -90,6 +90,21 @@ type verdict struct {
 	order   [2]string // shop and id of its main order
 }
 
+// newJudge judges a life by the policy of a document that fits it.
+func newJudge(d *Document, l *life, now int64) *judge {
+	j := &judge{doc: d, now: now, life: l}
+	j.origin, j.dest = l.lane()
+	o := l.main
+	if o == nil {
+		o = &order{}
+	}
+	if j.market = o.market; j.market == "" {
+		j.market = j.dest
+	}
+	j.p = choose(d, j.market, o.shop, o.carrier, j.origin, j.dest)
+	return j
+}
+
 // judgeParcel returns all that a union calls for.
 func judgeParcel(d *Document, u *union, k Clock) (v verdict) {
 	lives := assign(split(u.facts), u.orders)
@@ -106,16 +121,7 @@ func judgeParcel(d *Document, u *union, k Clock) (v verdict) {
 		}
 	}
 	for _, l := range lives {
-		j := &judge{doc: d, now: v.now, life: l}
-		j.origin, j.dest = l.lane()
-		o := l.main
-		if o == nil {
-			o = &order{}
-		}
-		if j.market = o.market; j.market == "" {
-			j.market = j.dest
-		}
-		j.p = choose(d, j.market, o.shop, o.carrier, j.origin, j.dest)
+		j := newJudge(d, l, v.now)
 		for i := range l.all {
 			_ = j.since(l.all[i].at) && j.since(l.all[i].at+1)
 		}
@@ -235,6 +241,29 @@ func (j *judge) crossBorder() bool {
 	return j.origin != "" && j.dest != "" && j.origin != j.dest && !(eu(j.origin) && eu(j.dest))
 }
 
+// requirement is how a trail stands to one required milestone.
+type requirement struct {
+	seen            *step
+	due             int64 // its deadline, or never
+	excused, missed bool  // missed: not seen, and passed or overdue
+}
+
+func (j *judge) requirement(r *Required) (q requirement) {
+	among := func(list []uint8) *step {
+		return j.life.find(func(s *step) bool { return slices.Contains(list, s.milestone) })
+	}
+	q.seen, q.excused, q.due = among(r.Satisfied), among(r.Excused) != nil, never
+	if since := among(r.Since); since != nil {
+		q.due = since.at + r.After
+	}
+	later := j.life.find(func(s *step) bool {
+		return s.progress && s.forward() && s.milestone != 57 && s.milestone > slices.Max(r.Satisfied)
+	})
+	overdue := q.due != never && (!j.life.ended || j.life.end() > q.due) && j.since(q.due+1)
+	q.missed = q.seen == nil && (later != nil || overdue)
+	return q
+}
+
 func (j *judge) missing() {
 	anchor := j.life.find(func(s *step) bool { return s.milestone == 20 })
 	if anchor == nil {
@@ -243,28 +272,15 @@ func (j *judge) missing() {
 	if anchor == nil {
 		return
 	}
-	among := func(list []uint8) *step {
-		return j.life.find(func(s *step) bool { return slices.Contains(list, s.milestone) })
-	}
-	for _, r := range j.p.Required {
+	for i := range j.p.Required {
+		r := &j.p.Required[i]
 		if r.CrossBorder && !j.crossBorder() {
 			continue
 		}
-		due, seen := never, among(r.Satisfied)
-		if since := among(r.Since); since != nil {
-			due = since.at + r.After
-		}
-		if seen != nil {
-			if due != never && seen.at > due {
-				j.add("milestone_missing", r.Name, anchor.number, anchor.at, 1, "resolved", seen.at)
-			}
-			continue
-		}
-		later := j.life.find(func(s *step) bool {
-			return s.progress && s.forward() && s.milestone != 57 && s.milestone > slices.Max(r.Satisfied)
-		})
-		overdue := due != never && (!j.life.ended || j.life.end() > due) && j.since(due+1)
-		if among(r.Excused) == nil && (later != nil || overdue) {
+		switch q := j.requirement(r); {
+		case q.seen != nil && q.due != never && q.seen.at > q.due:
+			j.add("milestone_missing", r.Name, anchor.number, anchor.at, 1, "resolved", q.seen.at)
+		case q.missed && !q.excused:
 			j.add("milestone_missing", r.Name, anchor.number, anchor.at, 1, "open", 0)
 		}
 	}

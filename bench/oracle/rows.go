@@ -35,16 +35,11 @@ func rowsOf(d *Document, root string, u *union, k Clock) []Row {
 	}
 	var rows []Row
 	for i, l := range lives {
-		j := &judge{doc: d, now: now, life: l}
-		j.origin, j.dest = l.lane()
+		j := newJudge(d, l, now)
 		o := l.main
 		if o == nil {
 			o = &order{promise: never}
 		}
-		if j.market = o.market; j.market == "" {
-			j.market = j.dest
-		}
-		j.p = choose(d, j.market, o.shop, o.carrier, j.origin, j.dest)
 		r := Row{Number: root, Life: i + 1, Shop: o.shop, Order: o.id, Market: o.market, Origin: j.origin, Destination: j.dest, Source: o.source, Policy: j.p.Name}
 		r.Scores = j.scoreColumns(o)
 		j.orderColumns(&r, o)
@@ -122,29 +117,20 @@ func (j *judge) counts(r *Row) {
 		}
 	}
 	j.out = nil
-	j.missing()
-	for i, q := range j.p.Required {
-		among := func(list []uint8) *step {
-			return l.find(func(s *step) bool { return slices.Contains(list, s.milestone) })
-		}
-		if q.CrossBorder && !j.crossBorder() {
+	for i := range j.p.Required {
+		need := &j.p.Required[i]
+		if need.CrossBorder && !j.crossBorder() {
 			continue
 		}
 		r.Required |= 1 << i
-		if among(q.Excused) != nil {
-			continue
-		}
-		seen := among(q.Satisfied)
-		if seen != nil {
+		q := j.requirement(need)
+		if q.seen != nil && !q.excused {
 			r.Observed |= 1 << i
-			r.Due |= 1 << i
-			continue
 		}
-		if slices.ContainsFunc(j.out, func(a Alert) bool { return a.Detail == q.Name }) {
+		if (q.seen != nil || q.missed) && !q.excused {
 			r.Due |= 1 << i
 		}
 	}
-	j.out = nil
 }
 
 // Rows returns what every life of every parcel of a case must look like.
