@@ -87,17 +87,18 @@ func openSQL(ctx context.Context) (close func(), sql *oracle.SQL, err error) {
 func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Duration, show int, out io.Writer) error {
 	start := time.Now()
 	told := start
-	done, failed := 0, 0
-	for done < n && (limit == 0 || time.Since(start) < limit) && ctx.Err() == nil {
-		size := min(r.batch, n-done)
-		results, err := r.seeds(ctx, first+uint32(done), size)
+	failed := 0
+	if limit > 0 {
+		r.until = start.Add(limit)
+	}
+	for r.ran < n && !r.late() && ctx.Err() == nil {
+		results, err := r.seeds(ctx, first+uint32(r.ran), min(r.batch, n-r.ran))
 		if err != nil {
 			return err
 		}
-		done += size
 		if time.Since(told) > time.Minute {
 			told = time.Now()
-			slog.Info("simulation goes on", "seeds", done, "failed", failed, "seconds", int(time.Since(start).Seconds()))
+			slog.Info("simulation goes on", "seeds", r.ran, "failed", failed, "seconds", int(time.Since(start).Seconds()))
 		}
 		for _, f := range results {
 			if failed++; failed <= show {
@@ -110,9 +111,9 @@ func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Durat
 	if below := r.cover.below(r.often); r.often > 0 {
 		fmt.Fprintf(out, "%s\n%d cells met less than %d times: %s\n", r.cover, len(below), r.often, strings.Join(below, ", "))
 	}
-	fmt.Fprintf(out, "%d seeds, %d failed, %d also in SQL, %d transitions compared, %.0f seeds/s\n", done, failed, r.questions, r.compared, float64(done)/time.Since(start).Seconds())
+	fmt.Fprintf(out, "%d seeds, %d failed, %d also in SQL, %d transitions compared, %.0f seeds/s\n", r.ran, failed, r.questions, r.compared, float64(r.ran)/time.Since(start).Seconds())
 	if failed > 0 {
-		return fmt.Errorf("%d of %d seeds failed", failed, done)
+		return fmt.Errorf("%d of %d seeds failed", failed, r.ran)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"scantrail/bench/oracle"
 	"scantrail/detector"
@@ -40,8 +41,10 @@ type runner struct {
 
 	parsed *detector.Documents // of all seeds
 
-	compared  int // transitions
-	questions int // seeds that SQL was asked about
+	until     time.Time // no seed begins later; zero: never
+	ran       int       // seeds
+	compared  int       // transitions
+	questions int       // seeds that SQL was asked about
 }
 
 func newRunner(o options, sql *oracle.SQL) *runner {
@@ -73,6 +76,7 @@ func (r *runner) live(seed uint32, w *world, faults bool, cover *coverage, trace
 
 // outcome is what is kept of a seed until SQL has answered.
 type outcome struct {
+	ran      bool
 	known    *oracle.Case // nil when SQL is not asked
 	but      exempt
 	table    map[schemas.ID]schemas.Alert
@@ -133,8 +137,9 @@ func (r *runner) all(first uint32, n int) []outcome {
 	for i := range covers {
 		covers[i] = newCoverage()
 		done.Go(func() {
-			for k := next.Add(1) - 1; k < int64(n); k = next.Add(1) - 1 {
+			for k := next.Add(1) - 1; k < int64(n) && !r.late(); k = next.Add(1) - 1 {
 				outcomes[k] = r.one(first+uint32(k), covers[i])
+				outcomes[k].ran = true
 			}
 		})
 	}
@@ -145,12 +150,17 @@ func (r *runner) all(first uint32, n int) []outcome {
 	return outcomes
 }
 
+func (r *runner) late() bool { return !r.until.IsZero() && time.Now().After(r.until) }
+
 // seeds runs a batch of seeds and returns those that failed.
 func (r *runner) seeds(ctx context.Context, first uint32, n int) ([]result, error) {
 	var failed []result
 	var cases []*oracle.Case
 	outcomes := r.all(first, n)
 	for i, o := range outcomes {
+		if o.ran {
+			r.ran++
+		}
 		r.compared += o.compared
 		switch {
 		case len(o.lines) > 0:

@@ -23,7 +23,7 @@ func TestSeeds(t *testing.T) {
 	}
 	limit := time.Duration(number("SIM_SECONDS", 30)) * time.Second
 	var out strings.Builder
-	r := newRunner(options{faults: true, strict: true, known: 1, batch: 1000, asked: 10, often: 1, morphs: 50}, sql)
+	r := newRunner(options{faults: true, strict: true, known: 1, batch: 2000, asked: 10, often: 1, morphs: 50}, sql)
 	if err := r.many(context.Background(), uint32(number("SIM_FROM", 0)), 1_000_000, limit, 2, &out); err != nil {
 		t.Fatal(out.String())
 	}
