@@ -123,7 +123,7 @@ func (b *bench) build(ctx context.Context, m *mutant) (string, error) {
 		name += "-" + m.name
 	}
 	program := filepath.Join(b.dir, name)
-	args := []string{"build", "-o", program}
+	args := []string{"build", "-ldflags", "-s -w", "-o", program}
 	if m != nil {
 		overlay, err := b.overlay(m)
 		if err != nil {
