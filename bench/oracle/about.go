@@ -77,11 +77,29 @@ type situation struct {
 }
 
 func trouble(m uint8) string {
-	return map[uint8]string{
-		12: "pickup_failed", 41: "customs_hold", 43: "customs_hold", 71: "customs_hold", 73: "customs_hold", 108: "customs_hold",
-		91: "attempt_failed", 92: "not_collected", 100: "delayed_by_carrier", 101: "held_by_carrier", 102: "address_issue", 103: "misrouted",
-		104: "lost_or_damaged", 105: "lost_or_damaged", 106: "lost_or_damaged", 120: "return_started",
-	}[m]
+	switch m {
+	case 12:
+		return "pickup_failed"
+	case 41, 43, 71, 73, 108:
+		return "customs_hold"
+	case 91:
+		return "attempt_failed"
+	case 92:
+		return "not_collected"
+	case 100:
+		return "delayed_by_carrier"
+	case 101:
+		return "held_by_carrier"
+	case 102:
+		return "address_issue"
+	case 103:
+		return "misrouted"
+	case 104, 105, 106:
+		return "lost_or_damaged"
+	case 120:
+		return "return_started"
+	}
+	return ""
 }
 
 // cause is definition 31, for a parcel's alert.

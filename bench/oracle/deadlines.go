@@ -148,9 +148,10 @@ func judgeOrder(d *Document, o *order, now int64, stalled []string) verdict {
 		j.deadline("status_mismatch", "shipped_not_scanned", number, shipped, j.grace(), nil, never, cancelled)
 	}
 	v := verdict{alerts: j.out, now: now, wake: j.wake}
-	for i := range j.out {
-		v.abouts = append(v.abouts, About{Shop: o.shop, Order: o.id, Market: o.market, Origin: o.origin, Destination: o.dest, Policy: j.p.Name,
-			Carrier: o.carrier, Cause: causeOfOrder(&j.out[i]), Held: j.out[i].Status != "resolved" && slices.Contains(stalled, o.carrier)})
+	v.about = func(i int) About {
+		a := &j.out[i]
+		return About{Shop: o.shop, Order: o.id, Market: o.market, Origin: o.origin, Destination: o.dest, Policy: j.p.Name,
+			Carrier: o.carrier, Cause: causeOfOrder(a), Held: a.Status != "resolved" && slices.Contains(stalled, o.carrier)}
 	}
 	return v
 }

@@ -252,7 +252,7 @@ func (h *history) judge(offset int64, name string, e *entity) {
 			continue
 		}
 		delete(e.again, id)
-		t := Transition{Home: name, Alert: a, Offset: offset, Changed: v.now, About: v.abouts[i]}
+		t := Transition{Home: name, Alert: a, Offset: offset, Changed: v.now, About: v.about(i)}
 		if known != nil {
 			t.Opened = known.Opened
 		}

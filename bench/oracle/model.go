@@ -81,8 +81,8 @@ func (j *judge) since(at int64) bool {
 // verdict is what an entity calls for at one moment.
 type verdict struct {
 	alerts    []Alert
-	abouts    []About // of each alert
-	now, wake int64   // of the entity; the next now at which the clock alone may change it, 0: never
+	about     func(alert int) About // of each alert
+	now, wake int64                 // of the entity; the next now at which the clock alone may change it, 0: never
 
 	lives   int
 	ended   bool      // the last life has
@@ -110,9 +110,11 @@ func judgeParcel(d *Document, u *union, k Clock) (v verdict) {
 	lives := assign(split(u.facts), u.orders)
 	v.now, v.lives = u.now(k), len(lives)
 	var last, lastScans *judge
+	var judges []*judge // of each alert
+	v.about = func(i int) About { return judges[i].about(&v.alerts[i], u.stalled) }
 	add := func(j *judge) {
-		for i := range j.out {
-			v.abouts = append(v.abouts, j.about(&j.out[i], u.stalled))
+		for range j.out {
+			judges = append(judges, j)
 		}
 		v.alerts = append(v.alerts, j.out...)
 		j.out = nil

@@ -26,7 +26,12 @@ func softEnd(m uint8) bool { return m == 105 || m == 141 }
 
 // walk returns the trail of facts that are one life, and whether it has ended.
 func walk(all []fact) (trail []step, ended bool) {
-	part, returned := 0, false
+	part, returned, progress := 0, false, -1 // index of the last progress
+	for i := range all {
+		if all[i].progress {
+			progress = i
+		}
+	}
 	for i, f := range all {
 		if ended && f.milestone != 120 {
 			continue
@@ -35,8 +40,7 @@ func walk(all []fact) (trail []step, ended bool) {
 			ended = false
 			part++
 		}
-		followed := slices.ContainsFunc(all[i+1:], func(g fact) bool { return g.progress })
-		end := hardEnd(f.milestone) || softEnd(f.milestone) && !followed
+		end := hardEnd(f.milestone) || softEnd(f.milestone) && progress <= i
 		stated := f.milestone
 		if f.milestone == 95 && returned {
 			f.milestone = 129

@@ -39,6 +39,9 @@ func (g *generator) feed(carrier string) {
 // compareFeeds returns every transition of feed_stale that differs from what was
 // known at each tick.
 func (c *cluster) compareFeeds() (lines []string, n int) {
+	if !slices.ContainsFunc(c.w.messages, func(m *message) bool { return m.kind == schemas.KindFeed }) {
+		return nil, 0
+	}
 	want, got := map[string][]string{}, map[string][]string{}
 	text := func(s oracle.Silence) string {
 		return fmt.Sprintf("%d %s anchor %s ended %s opened %s clock %s silent %d", s.Offset, s.Status, when(s.Anchor*1000), when(s.Ended*1000), when(s.Opened*1000), when(s.Changed*1000), s.Silent)

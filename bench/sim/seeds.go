@@ -256,7 +256,7 @@ func sameKind(got, want []string) bool {
 // report writes a failed seed with the least that makes it fail.
 func (r *runner) report(f result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d failed: go run ./bench/sim -seed %d\n", f.seed, f.seed)
+	fmt.Fprintf(&b, "seed %d failed: go run ./bench/sim -strict=%t -morph %d -seed %d\n", f.seed, r.strict, r.morphs, f.seed)
 	for _, l := range f.lines {
 		fmt.Fprintf(&b, "     %s\n", l)
 	}
