@@ -312,7 +312,7 @@ func (c *cluster) drain() {
 
 // aCase is what the oracle has to know of the cluster.
 func (c *cluster) aCase(seed uint32) *oracle.Case {
-	k := &oracle.Case{Seed: seed, Doc: c.w.doc, Home: c.home}
+	k := &oracle.Case{Seed: seed, Doc: c.w.doc, Home: homeAmong(len(c.parts))} // which outlives the cluster
 	for i := range c.w.messages {
 		m := c.w.messages[i]
 		switch m.kind {

@@ -67,10 +67,15 @@ type snapshot struct {
 	whole      bool // its manifest was written
 }
 
-func (c *cluster) home(key string) int {
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	return int(h.Sum32()>>8) % len(c.parts)
+func (c *cluster) home(key string) int { return homeAmong(len(c.parts))(key) }
+
+// homeAmong returns the partition of each key among so many.
+func homeAmong(partitions int) func(key string) int {
+	return func(key string) int {
+		h := fnv.New32a()
+		h.Write([]byte(key))
+		return int(h.Sum32()>>8) % partitions
+	}
 }
 
 // append adds a record to the partition of a key.
