@@ -93,7 +93,7 @@ func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Durat
 	}
 	for r.ran < n && !r.late() && ctx.Err() == nil {
 		results, err := r.seeds(ctx, first+uint32(r.ran), min(r.batch, n-r.ran))
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		if time.Since(told) > time.Minute {
