@@ -38,7 +38,7 @@ var faultsOf = []struct{ phases, faults string }{
 	{"alerts statuses copies parcels orders archives asks commit snapshot", "crash before,crash after,failed,failed but done,zombie"},
 	{"apply", "crash after"},
 	{"asks", "answered,came back"},
-	{"control", "another before,older after,switched"},
+	{"control", "another before,older after,again,switched"},
 	{"copies", "again later"},
 	{"ingest", "crash before commit,stuck,twice"},
 	{"rebalance", "storm,zombie"},

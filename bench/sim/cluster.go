@@ -34,10 +34,11 @@ type cluster struct {
 	ticks   []*schemas.Tick // of late
 }
 
-// turn is when a partition hears of other policies.
+// turn is when a partition hears of policies.
 type turn struct {
 	at        int64
 	partition int
+	fault     string
 	control   *schemas.Record
 }
 
@@ -103,10 +104,8 @@ func (c *cluster) control(p int, policies []string) {
 		at := c.w.from
 		for i := range n {
 			at += c.r.Int64N(max(1, (c.w.until-at)/2))
-			c.turns = append(c.turns, turn{at, p, &schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{
-				Number: uint32(6 + i), Policy: policies[(c.w.doc+n-1-i)%len(policies)], Generation: uint32(pick(c.r, 0, 2+i))}}})
+			c.later(p, "switched", at, schemas.Control{Number: uint32(6 + i), Policy: policies[(c.w.doc+n-1-i)%len(policies)], Generation: uint32(pick(c.r, 0, 2+i))})
 		}
-		slices.SortStableFunc(c.turns, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
 		return
 	}
 	if c.chance(8) {
@@ -115,16 +114,23 @@ func (c *cluster) control(p int, policies []string) {
 	}
 	tell(5, c.w.doc)
 	if c.chance(8) {
-		c.cover.fault("older after", "control")
-		tell(4, other)
-		tell(5, c.w.doc)
+		c.later(p, "older after", c.w.from+c.r.Int64N(c.w.until-c.w.from), schemas.Control{Number: 4, Policy: policies[other]})
 	}
+	if c.chance(8) {
+		c.later(p, "again", c.w.from+c.r.Int64N(c.w.until-c.w.from), schemas.Control{Number: 5, Policy: policies[c.w.doc]})
+	}
+}
+
+// later tells a partition policies at a time.
+func (c *cluster) later(p int, fault string, at int64, control schemas.Control) {
+	c.turns = append(c.turns, turn{at, p, fault, &schemas.Record{Kind: schemas.KindControl, Control: control}})
+	slices.SortStableFunc(c.turns, func(a, b turn) int { return cmp.Compare(a.at, b.at) })
 }
 
 // turn tells partitions the policies that are in force from then on.
 func (c *cluster) turn() {
 	for len(c.turns) > 0 && c.turns[0].at <= c.now {
-		c.cover.fault("switched", "control")
+		c.cover.fault(c.turns[0].fault, "control")
 		c.appendTo(c.turns[0].partition, c.turns[0].control)
 		c.turns = c.turns[1:]
 	}
