@@ -33,6 +33,6 @@ func ofSayings() []mutant {
 		{"feed-never-withdrawn", "a reception that came in time ends the silence of a feed instead of undoing it", []edit{
 			{"detector/feeds.go", "known && !f.stale(k.anchor, k.anchor, until)", "!known && !f.stale(k.anchor, k.anchor, until)"}}},
 		{"feed-news-lost", "after a restart receptions that no tick has judged are not judged", []edit{
-			{"detector/feedstate.go", "f.news = true // whatever", "f.news = false // whatever"}}},
+			{"detector/feedstate.go", "f.news, f.lagNews = true, true // whatever", "f.news, f.lagNews = false, true // whatever"}}},
 	}
 }

@@ -28,7 +28,7 @@ func (l *life) updates(until int64) (last *fact, highest uint8) {
 	return last, highest
 }
 
-// about is definition 30.
+// about is definition 33.
 func (j *judge) about(a *Alert, stalled []string) About {
 	about := About{Origin: j.origin, Destination: j.dest, Policy: j.p.Name}
 	before, stage := j.life.updates(a.Anchor)
@@ -69,7 +69,7 @@ func milestoneOf(f *fact) uint8 {
 	return f.milestone
 }
 
-// situation is what a cause depends on: at, last and furthest of definition 31,
+// situation is what a cause depends on: at, last and furthest of definition 34,
 // the stage of the alert, and whether it lasts.
 type situation struct {
 	at, last, stage, furthest uint8
@@ -102,7 +102,7 @@ func trouble(m uint8) string {
 	return ""
 }
 
-// cause is definition 31, for a parcel's alert.
+// cause is definition 34, for a parcel's alert.
 func cause(a *Alert, held bool, s situation) string {
 	silent := a.Family == "gap"
 	switch {
@@ -170,7 +170,7 @@ func always(a *Alert) string {
 	}[a.Family]
 }
 
-// causeOfOrder is definition 31 for an order's own alert.
+// causeOfOrder is definition 34 for an order's own alert.
 func causeOfOrder(a *Alert) string {
 	switch a.Rule {
 	case "status_mismatch":
@@ -184,7 +184,7 @@ func causeOfOrder(a *Alert) string {
 // Stages are those of parcel.status, on the way and exception.
 var Stages = [7]string{"shipped", "in_transit", "arrived_in_destination", "out_for_delivery", "delivered", "returned", "exception"}
 
-// stages is the first half of definition 32.
+// stages is the first half of definition 35.
 func (l *life) stages() (at [7]int64) {
 	for i := range at {
 		at[i] = never

@@ -8,7 +8,7 @@ import (
 	"scantrail/schemas"
 )
 
-// Several homes, one parcel: definition 33.
+// Several homes, one parcel: definition 36.
 
 // shortened is as much of a fact's id as is kept.
 func shortened(id schemas.ID) schemas.ID {

@@ -287,7 +287,7 @@ func (h *history) withdraw(offset, now int64, e *entity, called map[schemas.ID]b
 	}
 }
 
-// reach is the second half of definition 32.
+// reach is the second half of definition 35.
 func (h *history) reach(offset int64, name string, e *entity, v *verdict) {
 	if v.lives > e.lives {
 		e.lives, e.told = v.lives, [7]bool{}

@@ -23,9 +23,10 @@ func (j *judge) scoreColumns(o *order) (s Scores) {
 		}
 		return 0
 	}
-	promised := j.promised(o)
+	promised, _ := j.promised(o)
+	since, _ := j.pickupAnchor(o)
 	s.Promised, s.DeliverBy = zero(promised), by(promised, "delivered_late", nil)
-	s.PickupBy = by(j.pickupAnchor(o), "pickup_late", off)
+	s.PickupBy = by(since, "pickup_late", off)
 	if o.source == "platform" {
 		s.CollectBy = by(o.first(schemas.OrderReadyToShip), "carrier_pickup_late", off)
 	}
@@ -43,10 +44,6 @@ func (j *judge) scoreColumns(o *order) (s Scores) {
 	case len(o.facts) > 0:
 		day = o.facts[0].At / 1000
 	}
-	zone, err := time.LoadLocation(j.p.Zone)
-	if err != nil {
-		panic(err)
-	}
-	s.Day = time.Unix(day, 0).In(zone).Format(time.DateOnly)
+	s.Day = time.Unix(day, 0).In(j.p.Zone).Format(time.DateOnly)
 	return s
 }

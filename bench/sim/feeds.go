@@ -55,7 +55,7 @@ func (c *cluster) compareFeeds() (lines []string, n int) {
 	transitions := map[string]map[uint64]schemas.Alert{}
 	for _, changes := range c.tables.changes {
 		for v, a := range changes {
-			if a.Rule != schemas.RuleFeedStale {
+			if a.Rule != schemas.RuleFeedStale || a.Detail != "" {
 				continue
 			}
 			if transitions[a.Carrier] == nil {
