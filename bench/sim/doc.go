@@ -18,7 +18,6 @@
 //	go run ./bench/sim -seeds 1000 -omit av            without aliases and newer mappings
 //
 // Not compared: of numbers that are quarantined anything but that nothing is open;
-// after a change of policies, what may have left memory before it, and rows; of feeds
-// upload lags and keys; the
-// flags backfill and uncertain.
+// after a change of policies, what may have left memory before it, and rows; upload
+// lags and keys of feeds; the flags backfill and uncertain.
 package main
