@@ -158,6 +158,13 @@ func (c *cluster) live() {
 		for range c.r.IntN(5) - 2 { // with news that no tick has judged
 			c.act()
 		}
+		if c.r.IntN(8) == 0 {
+			p := c.parts[c.r.IntN(len(c.parts))]
+			o := p.owners[c.r.IntN(len(p.owners))]
+			if o.poll(len(p.log)); !o.dead {
+				o.snapshot()
+			}
+		}
 		c.tick()
 		for range c.r.IntN(3) {
 			c.act()
@@ -186,7 +193,7 @@ func (w *world) limits() []int64 {
 		}
 		spans := spans
 		if m.kind == schemas.KindFeed {
-			t, spans = m.feed.Last/1000, []int64{2 * hour, 4 * hour, 8 * hour}
+			t, spans = m.feed.Last/1000, []int64{2 * hour, 4 * hour, 8 * hour, 7 * day}
 		}
 		for _, span := range spans {
 			if at := t + span; at > w.from && at < w.until {

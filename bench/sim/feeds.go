@@ -21,7 +21,7 @@ func (g *generator) feed(carrier string) {
 		f := schemas.Feed{Carrier: carrier, Topic: "scans.raw." + carrier, First: first, Last: first + r.Int64N(60_000-first%60_000), Events: 1}
 		g.w.messages = append(g.w.messages, &message{kind: schemas.KindFeed, feed: f, at: min(max(tell, w.from, at+60), w.until) * 1000})
 	}
-	start := w.from - pick(r, 6*day, 7*day+r.Int64N(day), 7*day+r.Int64N(day), 16*day, 29*day)
+	start := w.from - pick(r, 6*day, 7*day+r.Int64N(day), 7*day+r.Int64N(day), 7*day-r.Int64N(w.until-w.from), 7*day-r.Int64N(w.until-w.from), 16*day, 29*day)
 	for at := start; at < w.from-r.Int64N(3*hour); at += 1 + usual/2 + r.Int64N(usual) {
 		if at%day < night {
 			at += night - at%day

@@ -123,7 +123,7 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 			g.alias()
 		}
 	}
-	if r.IntN(12) == 0 && w.until < w.from+6*day {
+	if r.IntN(8) == 0 && w.until < w.from+6*day {
 		g.feed(carriers[r.IntN(len(carriers))])
 	}
 	w.sort()
