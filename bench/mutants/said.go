@@ -20,7 +20,7 @@ func ofSayings() []mutant {
 		{"status-of-old-life", "a new life does not tell the stages that the old one reached", []edit{
 			{"detector/judge.go", "\t\te.stages = 0\n", ""}}},
 		{"status-forgotten", "a snapshot does not hold which stages were told", []edit{
-			{"detector/snapshot.go", "b = append(b, e.stages, e.policy, e.number)", "b = append(b, 0, e.policy, e.number)"}}},
+			{"detector/snapshot.go", "b = append(b, e.stages, e.policy)", "b = append(b, 0, e.policy)"}}},
 		{"older-policy-counts", "a control record of before puts its policies in force again", []edit{
 			{"detector/policies.go", "if c.Number <= m.control {", "if c.Number == m.control {"}}},
 		{"feed-limit-by-one", "a feed is stale in the last second of the silence it may keep", []edit{

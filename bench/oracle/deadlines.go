@@ -96,12 +96,13 @@ func (j *judge) deadline(rule, detail, number string, a int64, d Deadline, off [
 // and the number under which that came.
 func (j *judge) promised(o *order) (at int64, number string) {
 	if o.promise != never {
+		last := o.facts[0]
 		for i := range o.facts {
 			if o.facts[i].PromiseAt != 0 {
-				number = under(&o.facts[i]) // of the last
+				last = o.facts[i]
 			}
 		}
-		return o.promise, number
+		return o.promise, o.number(last.At/1000, func(f *schemas.OrderFact) bool { return f.Kind == last.Kind && f.PromiseAt/1000 == o.promise })
 	}
 	created := o.first(schemas.OrderCreated)
 	for _, p := range j.p.Promises {

@@ -132,12 +132,11 @@ func newOrder(shop, id string, facts []schemas.OrderFact) *order {
 // compareOrderFacts is the order among the facts of an order; those that it calls
 // equal are one.
 func compareOrderFacts(a, b schemas.OrderFact) int {
-	accepted := map[bool]int{true: 1}
 	return cmp.Or(cmp.Compare(a.At/1000, b.At/1000), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Market, b.Market),
 		cmp.Compare(a.Carrier, b.Carrier), cmp.Compare(a.LabelSource, b.LabelSource), cmp.Compare(a.OriginCountry, b.OriginCountry),
 		cmp.Compare(a.DestinationCountry, b.DestinationCountry), cmp.Compare(a.DestinationPostcode, b.DestinationPostcode),
 		cmp.Compare(a.PromiseAt/1000, b.PromiseAt/1000), cmp.Compare(a.Until/1000, b.Until/1000),
-		accepted[a.Accepted]-accepted[b.Accepted], slices.Compare(a.TrackingNumbers, b.TrackingNumbers))
+		cmp.Compare(bit(a.Accepted), bit(b.Accepted)), slices.Compare(a.TrackingNumbers, b.TrackingNumbers))
 }
 
 // first returns the time of the earliest fact of one of the kinds.
