@@ -13,7 +13,7 @@
 // situations that chance seldom draws.
 //
 //	go run ./bench/sim -seeds 20000 -strict            a pull request
-//	go run ./bench/sim -seeds 1000000 -strict          an hour on a core, or a night
+//	go run ./bench/sim -seeds 1000000 -strict          more than an hour on a core
 //	go run ./bench/sim -seed 4711 -strict              one seed, and the least that makes it fail
 //	go run ./bench/sim -seeds 1000 -omit av            without aliases and newer mappings
 //
