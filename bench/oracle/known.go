@@ -183,6 +183,7 @@ func (h *history) turn(offset int64, c *schemas.Control) {
 	for _, name := range h.names {
 		e := h.entities[name]
 		h.putAway(e)
+		e.left = e.left || h.switched && e.asking > offset // it had left, and is not back yet
 		if !e.moved && e.asking <= offset && e.kept == nil {
 			h.judge(offset, name, e)
 		}
