@@ -166,7 +166,10 @@ func grantReadme(t *testing.T, addr, user string) {
 // TestOneOfThreeBrokersIsLost kills a broker of three under load, which with
 // three copies and two of them in sync loses nothing and stops nothing.
 func TestOneOfThreeBrokersIsLost(t *testing.T) {
-	b := newOwnApache(t, kafka.Options{Brokers: 3, Properties: map[string]string{"min.insync.replicas": "2", "default.replication.factor": "3"}})
+	b := newOwnApache(t, kafka.Options{Brokers: 3, Properties: map[string]string{
+		"min.insync.replicas": "2", "default.replication.factor": "3",
+		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", // a dead one is missed soon
+	}})
 	r := newRigOn(t, b, func(o *pipelineOptions) {
 		o.Topics.Replication = 3
 		o.Kafka = append(o.Kafka, kgo.SeedBrokers(b.Addrs()...))
