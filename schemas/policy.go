@@ -222,7 +222,7 @@ type RequiredMilestone struct {
 }
 
 // ScoreRule holds the weights of completeness and LTS (each sums to 100), when a
-// parcel counts, and the scores under which a shop loses visibility.
+// parcel counts and a week is published, and the scores under which a shop loses visibility.
 type ScoreRule struct {
 	MilestonesWeight     int `yaml:"milestones_weight"`
 	SilenceWeight        int `yaml:"silence_weight"`
@@ -238,4 +238,5 @@ type ScoreRule struct {
 	ConfirmLateAllowed int           `yaml:"confirm_late_allowed"` // per cent of orders
 	Smoothing          int           `yaml:"smoothing"`            // weight of the market's mean, in parcels; 0: none
 	Maturity           time.Duration `yaml:"maturity"`             // from the earliest scan, where nothing was promised; 0: off
+	PublishAfter       time.Duration `yaml:"publish_after"`        // from a week's end, at the latest; 0: once all of it is mature
 }

@@ -297,6 +297,7 @@ func (c *policyCheck) score(s *ScoreRule) {
 		c.bad("score.smoothing", fmt.Sprintf("0 to %d parcels", maxSmoothing), "is %d", s.Smoothing)
 	}
 	c.span("score.maturity", s.Maturity, maxPolicyDuration)
+	c.span("score.publish_after", s.PublishAfter, maxPolicyDuration)
 	if sum := s.MilestonesWeight + s.SilenceWeight; sum != 100 {
 		c.bad("score", "100", "has milestones_weight + silence_weight = %d", sum)
 	}

@@ -17,6 +17,7 @@ type policyScoreBlock struct {
 	completenessRequired, ltsRequired           u8s
 	exposure, kpi, confirmAllowed               u8s
 	smoothing, maturity, gapOpen, gapEscalate   u32s
+	publish                                     u32s
 	deliveredSecs, pickupSecs, collect, confirm u32s
 	deliveredDays, pickupDays                   u16s
 	collectDays, confirmDays                    u16s
@@ -34,7 +35,7 @@ func newPolicyScoreBlock() *policyScoreBlock {
 		u8Col("pickup_weight", &b.pickup), u8Col("exception_free_weight", &b.exceptionFree),
 		u8Col("completeness_required", &b.completenessRequired), u8Col("lts_required", &b.ltsRequired),
 		u8Col("exposure_lost", &b.exposure), u8Col("ship_kpi_required", &b.kpi), u8Col("confirm_late_allowed", &b.confirmAllowed),
-		u32Col("smoothing", &b.smoothing), u32Col("maturity_secs", &b.maturity),
+		u32Col("smoothing", &b.smoothing), u32Col("maturity_secs", &b.maturity), u32Col("publish_after_secs", &b.publish),
 		u32Col("gap_open_secs", &b.gapOpen), u32Col("gap_escalate_secs", &b.gapEscalate),
 		u32Col("delivered_late_secs", &b.deliveredSecs), u16Col("delivered_late_days", &b.deliveredDays),
 		u32Col("pickup_late_secs", &b.pickupSecs), u16Col("pickup_late_days", &b.pickupDays), strCol("pickup_late_since", &b.pickupSince),
@@ -99,6 +100,7 @@ func (b *policyScoreBlock) addScore(s *schemas.ScoreRule) {
 	}
 	b.smoothing.add(uint32(s.Smoothing))
 	b.maturity.add(wholeSeconds(s.Maturity))
+	b.publish.add(wholeSeconds(s.PublishAfter))
 }
 
 // addPromises writes one element for each market, in the order in which they are

@@ -75,7 +75,7 @@ func TestShopConsequences(t *testing.T) {
 	insertScored(t, conn, parcels, orders)
 	got := one[string](t, conn, `SELECT toString(groupArray((formatDateTime(week, '%m-%d'), rule, round(value, 2), threshold, exposure_lost, units)))
 		FROM (SELECT * FROM shop_consequences WHERE breached ORDER BY week, rule)`)
-	if want := "[('10-12','confirm_late',10,5,0,20),('10-12','ship_kpi_two_weeks',80,90,0,10)]"; got != want {
+	if want := "[('10-12','confirm_late_rate',10,5,0,20),('10-12','ship_kpi_two_weeks',80,90,0,10)]"; got != want {
 		t.Errorf("breached are %s, want %s", got, want)
 	}
 	got = one[string](t, conn, "SELECT toString(groupArray((formatDateTime(week, '%m-%d'), rule, value))) FROM (SELECT * FROM shop_consequences WHERE rule = 'lts_low' ORDER BY week)")
@@ -139,10 +139,10 @@ func TestPolicyScores(t *testing.T) {
 	usePolicies(t, conn, 7, official) // from another partition
 	usePolicies(t, conn, 8, "no policy at all")
 	got := one[string](t, conn, `SELECT toString(tuple(number, policy, milestones_weight, silence_weight, on_time_weight, completeness_weight, pickup_weight, exception_free_weight,
-		completeness_required, lts_required, exposure_lost, ship_kpi_required, confirm_late_allowed, smoothing, maturity_secs, gap_open_secs, gap_escalate_secs,
+		completeness_required, lts_required, exposure_lost, ship_kpi_required, confirm_late_allowed, smoothing, maturity_secs, publish_after_secs, gap_open_secs, gap_escalate_secs,
 		delivered_late_secs, delivered_late_days, pickup_late_secs, pickup_late_days, pickup_late_since, collect_secs, collect_days, confirm_late_secs, confirm_late_days,
 		promise_markets, promise_secs, promise_days, milestones, zone, weekend, arrayMap(d -> toString(toDate(d)), arraySlice(holidays, 1, 2)))) FROM policy_scores FINAL`)
-	want := "(7,'official-us',60,40,40,30,20,10,85,75,35,90,5,20,2592000,172800,259200,1,0,0,2,'created',172800,0,86400,0,[''],[0],[6]," +
+	want := "(7,'official-us',60,40,40,30,20,10,85,75,35,90,5,20,2592000,1814400,172800,259200,1,0,0,2,'created',172800,0,86400,0,[''],[0],[6]," +
 		"['export_cleared','arrived_destination','out_for_delivery'],'America/New_York',[6,7],['2026-01-01','2026-01-19'])"
 	if got != want {
 		t.Errorf("policy_scores is\n%s\nwant\n%s", got, want)

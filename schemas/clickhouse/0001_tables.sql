@@ -299,6 +299,7 @@ CREATE TABLE IF NOT EXISTS policy_scores{{.OnCluster}}
     `confirm_late_allowed` UInt8 COMMENT 'per cent of orders confirmed late; above it the shop is warned',
     `smoothing` UInt32 COMMENT 'weight of the market''s mean in smoothed scores, in parcels',
     `maturity_secs` UInt32 COMMENT 'from the earliest scan to maturity, where nothing was promised; 0: only an end makes mature',
+    `publish_after_secs` UInt32 COMMENT 'from the end of a week to its publication at the latest; 0: it waits until all is mature',
     `gap_open_secs` UInt32 COMMENT 'silence beyond it is lost time; overrides of stages apart',
     `gap_escalate_secs` UInt32 COMMENT 'silence that makes a parcel a logistics exception; overrides apart',
     `delivered_late_secs` UInt32 COMMENT 'grace after the promise; with no working days either the rule is off',
@@ -327,7 +328,7 @@ CREATE TABLE IF NOT EXISTS scores_published{{.OnCluster}}
 (
     `shop_id` String COMMENT 'of the shop',
     `week` Date COMMENT 'Monday of the cohort, as in lts_weekly',
-    `rank` UInt64 COMMENT '2^64 - 1 - published_at in milliseconds: of several rows the earliest publication stays',
+    `rank` UInt64 COMMENT '2^64 - 1 - (published_at in milliseconds x 2^20 + 20 bits of a hash of the row): of several rows the earliest publication stays',
     `published_at` DateTime64(3, 'UTC') COMMENT 'clock of the log',
     `counted_parcels` UInt64 COMMENT 'this and what follows: as lts_weekly said then',
     `promised_parcels` UInt64 COMMENT 'as in lts_weekly',

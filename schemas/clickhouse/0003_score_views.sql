@@ -88,6 +88,7 @@ SELECT o.shop_id AS shop_id, o.order_id AS order_id, if(o.market = '', o.destina
     confirm_due AND ifNull(confirmed_at > o.confirm_by, true) AS confirm_late,
     empty(o.tracking_numbers) AS without_parcel,
     o.policy_number > 0 AND without_parcel AND NOT cancelled AND ifNull(o.deliver_by < clock, false) AS late,
+    o.policy_number > 0 AND without_parcel AND NOT cancelled AND ifNull(o.deliver_by >= clock, false) AS open,
     o.confirm_by AS confirm_by, o.promised_at AS promised_at, o.deliver_by AS deliver_by
 FROM
 {{- if .}}
@@ -98,7 +99,7 @@ FROM
 
 CREATE OR REPLACE VIEW order_outcomes{{.OnCluster}} AS
 {{template "order_outcomes" ""}}
-COMMENT 'What each order did, before any weight. late: its deadline of delivery passed and it has no parcel, which is late fulfilment by the seller. confirm_due, confirm_late: by the rule confirm_late.'
+COMMENT 'What each order did, before any weight. late: its deadline of delivery passed and it has no parcel, which is late fulfilment by the seller; open: it may still be. confirm_due, confirm_late: by the rule confirm_late.'
 ;
 
 {{define "score_cells"}}
@@ -108,7 +109,7 @@ SELECT p.shop_id AS shop_id, p.market AS market, p.week AS week, p.policy_number
     countIf(p.promised) AS promised_parcels, countIf(p.on_time) AS on_time_parcels,
     countIf(p.pickup_due) AS pickup_due_parcels, countIf(p.pickup_on_time) AS pickup_on_time_parcels,
     countIf(p.exception_free) AS exception_free_parcels,
-    toUInt64(0) AS orders, toUInt64(0) AS late_orders, toUInt64(0) AS confirm_due_orders, toUInt64(0) AS confirm_late_orders
+    toUInt64(0) AS orders, toUInt64(0) AS open_orders, toUInt64(0) AS late_orders, toUInt64(0) AS confirm_due_orders, toUInt64(0) AS confirm_late_orders
 FROM
 {{- if .}} ({{template "parcel_outcomes" .}})
 {{- else}} parcel_outcomes
@@ -116,7 +117,7 @@ FROM
 GROUP BY p.shop_id, p.market, p.week, p.policy_number, p.policy
 UNION ALL
 SELECT o.shop_id, o.market, o.week, o.policy_number, o.policy, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    count(), countIf(o.late), countIf(o.confirm_due), countIf(o.confirm_late)
+    count(), countIf(o.open), countIf(o.late), countIf(o.confirm_due), countIf(o.confirm_late)
 FROM
 {{- if .}} ({{template "order_outcomes" .}})
 {{- else}} order_outcomes
@@ -153,7 +154,7 @@ SELECT shop_id, week, parcels, open_parcels, counted_parcels,
     if(counted_parcels = 0, NULL, (exception_free_parcels + smoothing * exception_free_prior / counted_parcels) / (counted_parcels + smoothing)) AS exception_free_smoothed,
     if(weight = 0, NULL, 100 * (on_time_weight * ifNull(on_time_smoothed, 0) + completeness_weight * ifNull(completeness_smoothed, 0) / 100
         + pickup_weight * ifNull(pickup_smoothed, 0) + exception_free_weight * ifNull(exception_free_smoothed, 0)) / weight) AS lts_smoothed,
-    orders, confirm_due_orders, confirm_late_orders,
+    orders, open_orders, confirm_due_orders, confirm_late_orders,
     if(confirm_due_orders = 0, NULL, confirm_late_orders / confirm_due_orders) AS confirm_late_rate,
     f.7 AS completeness_required, f.8 AS lts_required, f.9 AS exposure_lost, f.10 AS ship_kpi_required, f.11 AS confirm_late_allowed,
     f.2 AS policy, f.1 AS policy_number, policies
@@ -164,7 +165,7 @@ FROM
         promised_parcels + late_orders AS on_time_due, sum(c.on_time_parcels) AS on_time_parcels,
         sum(c.completeness_sum) AS completeness_sum, sum(c.pickup_due_parcels) AS pickup_due_parcels,
         sum(c.pickup_on_time_parcels) AS pickup_on_time_parcels, sum(c.exception_free_parcels) AS exception_free_parcels,
-        sum(c.orders) AS orders, sum(c.confirm_due_orders) AS confirm_due_orders, sum(c.confirm_late_orders) AS confirm_late_orders,
+        sum(c.orders) AS orders, sum(c.open_orders) AS open_orders, sum(c.confirm_due_orders) AS confirm_due_orders, sum(c.confirm_late_orders) AS confirm_late_orders,
         -- Sums over the shop's units of the mean of their market.
         sum(c.on_time_due * c.market_on_time) AS on_time_prior, sum(c.counted_parcels * c.market_completeness) AS completeness_prior,
         sum(c.pickup_due_parcels * c.market_pickup) AS pickup_prior, sum(c.counted_parcels * c.market_exception_free) AS exception_free_prior,
@@ -187,7 +188,7 @@ FROM
                 known * c.promised_parcels AS promised_parcels, known * c.late_orders AS late_orders,
                 promised_parcels + late_orders AS on_time_due, known * c.on_time_parcels AS on_time_parcels,
                 known * c.pickup_due_parcels AS pickup_due_parcels, known * c.pickup_on_time_parcels AS pickup_on_time_parcels,
-                known * c.exception_free_parcels AS exception_free_parcels, c.orders AS orders,
+                known * c.exception_free_parcels AS exception_free_parcels, c.orders AS orders, c.open_orders AS open_orders,
                 known * c.confirm_due_orders AS confirm_due_orders, known * c.confirm_late_orders AS confirm_late_orders,
                 (c.policy_number, c.policy, f.on_time_weight, f.completeness_weight, f.pickup_weight, f.exception_free_weight,
                     f.completeness_required, f.lts_required, f.exposure_lost, f.ship_kpi_required, f.confirm_late_allowed, f.smoothing) AS figures
@@ -290,7 +291,7 @@ FROM
         ('completeness_low', completeness, completeness_required, ifNull(completeness < completeness_required, false), counted_parcels),
         ('lts_low', lts, lts_required, ifNull(lts < lts_required, false), counted_parcels),
         ('ship_kpi_two_weeks', 100 * pickup_share, ship_kpi_required, missed AND missed_before, pickup_due_parcels),
-        ('confirm_late', 100 * confirm_late_rate, confirm_late_allowed, ifNull(100 * confirm_late_rate > confirm_late_allowed, false), confirm_due_orders)]) AS c
+        ('confirm_late_rate', 100 * confirm_late_rate, confirm_late_allowed, ifNull(100 * confirm_late_rate > confirm_late_allowed, false), confirm_due_orders)]) AS c
     FROM
     (
         SELECT *, ifNull(100 * pickup_share < ship_kpi_required, false) AS missed,
@@ -301,7 +302,43 @@ FROM
     )
 )
 WHERE isNotNull(value)
-COMMENT 'What a shop''s week leads to: one row per rule that could be judged, with its raw value, the threshold of the policy, and whether it was breached. completeness_low and lts_low: below the score required; exposure_lost: per cent of search exposure. ship_kpi_two_weeks: less than the required per cent of parcels picked up in time, in this week and the one before. confirm_late: more than the allowed per cent of orders confirmed late.'
+COMMENT 'What a shop''s week leads to: one row per rule that could be judged, with its raw value, the threshold of the policy, and whether it was breached. completeness_low and lts_low: below the score required; exposure_lost: per cent of search exposure. ship_kpi_two_weeks: less than the required per cent of parcels picked up in time, in this week and the one before. confirm_late_rate: more than the allowed per cent of orders confirmed late.'
+;
+
+CREATE OR REPLACE VIEW lts_unpublished{{.OnCluster}} AS
+WITH (SELECT clock FROM log_clock) AS now
+SELECT w.*, assumeNotNull(now) AS clock,
+    -- Noon of the Monday after: Sunday is over in every zone.
+    toDateTime64(w.week + 7, 3, 'UTC') + toIntervalHour(12) AS week_end,
+    if(f.publish_after_secs = 0, NULL, week_end + toIntervalSecond(f.publish_after_secs)) AS publish_by,
+    w.open_parcels = 0 AND w.open_orders = 0 AS settled,
+    ifNull(now >= week_end AND (settled OR now >= publish_by), false) AND (isNotNull(w.lts) OR w.confirm_due_orders > 0) AS closed
+FROM lts_weekly AS w
+LEFT ANY JOIN (SELECT number, policy, publish_after_secs FROM policy_scores FINAL) AS f ON f.number = w.policy_number AND f.policy = w.policy
+WHERE w.shop_id != '' AND (w.shop_id, w.week) NOT IN (SELECT shop_id, week FROM scores_published)
+COMMENT 'Shops'' weeks that are not published yet. closed: to be published at the next look, since the week is over (week_end) and nothing of it is open any more (settled), or publish_by has passed, and something counts. The clock is the log''s.'
+;
+
+CREATE OR REPLACE VIEW lts_published{{.OnCluster}} AS
+SELECT p.shop_id AS shop_id, p.week AS week, p.published_at AS published_at,
+    p.lts AS published_lts, w.lts AS restated_lts, restated_lts - published_lts AS lts_change,
+    p.completeness AS published_completeness, w.completeness AS restated_completeness, restated_completeness - published_completeness AS completeness_change,
+    p.lts_smoothed AS published_lts_smoothed, w.lts_smoothed AS restated_lts_smoothed,
+    p.counted_parcels AS published_parcels, w.counted_parcels AS restated_parcels,
+    toInt64(restated_parcels) - toInt64(published_parcels) AS parcels_change,
+    w.open_parcels AS open_parcels, w.open_orders AS open_orders, p.policy AS policy, p.policy_number AS policy_number
+FROM (SELECT * FROM scores_published FINAL) AS p
+LEFT ANY JOIN lts_weekly AS w ON w.shop_id = p.shop_id AND w.week = p.week
+COMMENT 'Scores as published beside scores as restated: what a shop''s week was when it closed, what it is by all that is known now, and the difference. NULL where nothing counts. policy: under which it was published.'
+;
+
+CREATE OR REPLACE VIEW shop_alerts{{.OnCluster}} AS
+SELECT a.shop_id AS shop_id, toDate(a.anchor_at) AS week, a.rule AS rule, a.status AS status, a.opened_at AS opened_at, a.ended_at AS ended_at,
+    a.changed_at AS changed_at, c.value AS value, c.threshold AS threshold, c.exposure_lost AS exposure_lost, c.units AS units,
+    a.cause AS cause, a.backfill AS backfill, a.policy AS policy, a.alert_id AS alert_id
+FROM (SELECT * FROM alerts FINAL WHERE rule IN ('completeness_low', 'lts_low', 'ship_kpi_two_weeks', 'confirm_late_rate')) AS a
+LEFT ANY JOIN shop_consequences AS c ON c.shop_id = a.shop_id AND c.week = toDate(a.anchor_at) AND c.rule = a.rule
+COMMENT 'Alerts about shops, whatever their status, with the value of their week as restated, its threshold and how many units it stands for.'
 ;
 
 CREATE OR REPLACE VIEW score_explain{{.OnCluster}} AS
