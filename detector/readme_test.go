@@ -248,6 +248,10 @@ func adviceTable(t *testing.T) string {
 		}
 	}
 	note(schemas.RuleLaneDisruption, "", schemas.CauseLaneDisrupted)
+	note(schemas.RuleCompletenessLow, "", schemas.CauseShopTrails)
+	note(schemas.RuleLTSLow, "", schemas.CauseShopScore)
+	note(schemas.RuleShipKPITwoWeeks, "", schemas.CauseShopPickups)
+	note(schemas.RuleConfirmLateRate, "", schemas.CauseShopConfirms)
 	order := schemaConstants(t, "advice.go", "Cause")
 	keys := make([][2]string, 0, len(rules))
 	for key := range rules {

@@ -53,6 +53,10 @@ const (
 	CauseFeedLate             = "carrier_uploads_late"
 	CauseKeyExpiring          = "key_expiring"
 	CauseLaneDisrupted        = "lane_disrupted"
+	CauseShopTrails           = "shop_trails_incomplete"
+	CauseShopScore            = "shop_score_low"
+	CauseShopPickups          = "shop_pickups_late"
+	CauseShopConfirms         = "shop_confirms_late"
 )
 
 // Advice says in one or two English sentences what to do about an alert, "" for
@@ -206,6 +210,21 @@ func orderAdvice(cause string) string {
 		return "The carrier has the parcel: set the order to shipped, and check the interface that should have done it."
 	case CauseCancelUnanswered:
 		return "Answer the buyer's request to cancel now: unanswered ones are cancelled automatically."
+	}
+	return shopAdvice(cause)
+}
+
+// shopAdvice answers for what a whole shop's week of orders leads to.
+func shopAdvice(cause string) string {
+	switch cause {
+	case CauseShopTrails:
+		return "The trails of this week's orders are less complete than the marketplace requires: score_explain lists the missing scans by carrier. Have them supplied, since scans that come late restate the week."
+	case CauseShopScore:
+		return "The logistics score of this week's orders is below the one required, which costs 35 % of the search exposure: score_explain lists what costs the most points, and whose fault it is. Mend that first."
+	case CauseShopPickups:
+		return "Too few parcels were picked up in time for two weeks running: hand over earlier, and complain about collections that came late. score_explain says whose fault each late pickup is."
+	case CauseShopConfirms:
+		return "More orders of this week were confirmed late than the marketplace allows: confirm orders the day they come, or have the interface do it, before the shop is restricted."
 	}
 	return ""
 }

@@ -38,6 +38,10 @@ const (
 	RuleCancelUnhandled     = "cancel_unhandled"
 	RuleFeedStale           = "feed_stale"
 	RuleLaneDisruption      = "lane_disruption"
+	RuleCompletenessLow     = "completeness_low"
+	RuleLTSLow              = "lts_low"
+	RuleShipKPITwoWeeks     = "ship_kpi_two_weeks"
+	RuleConfirmLateRate     = "confirm_late_rate"
 )
 
 // Details of RuleFeedStale: a feed that is silent, the first case of the rule, has

@@ -20,11 +20,11 @@ import (
 const MaxAlertBytes = 64 << 10
 
 // AppendAlertJSON appends the message on parcel.alerts that says a, described by
-// alert.schema.json. An alert of an order or of a feed has no parcel_id and no
-// tracking_number.
+// alert.schema.json. An alert of an order, of a feed or of a shop has no parcel_id
+// and no tracking_number.
 func AppendAlertJSON(dst []byte, a *Alert) []byte {
 	w := jsonWriter{b: dst}
-	subject := cmp.Or(a.TrackingNumber, a.OrderID, a.Carrier)
+	subject := cmp.Or(a.TrackingNumber, a.OrderID, a.Carrier, a.ShopID)
 	w.envelope(a.AlertID, a.Version, "scantrail.alert."+a.Status.String(), subject, a.ChangedAt)
 	w.id("alert_id", a.AlertID)
 	w.id("home", a.Home)

@@ -25,6 +25,7 @@ import (
 	"scantrail/ingest"
 	"scantrail/sink"
 	"scantrail/sink/lanes"
+	"scantrail/sink/shops"
 	"scantrail/sink/webhook"
 )
 
@@ -407,6 +408,7 @@ func TestAlertRulesUseMetricsThatExist(t *testing.T) {
 	ingest.NewMetrics(&known)
 	shell.NewMetrics(&known)
 	lanes.NewMetrics(&known)
+	shops.NewMetrics(&known)
 	webhook.NewMetrics(&known)
 	registerSinks(t, &known)
 	metric := regexp.MustCompile(`scantrail_[a-z_]+`)

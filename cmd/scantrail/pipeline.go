@@ -19,6 +19,7 @@ import (
 	"scantrail/ingest/carriers"
 	"scantrail/sink"
 	"scantrail/sink/lanes"
+	"scantrail/sink/shops"
 	"scantrail/sink/webhook"
 )
 
@@ -65,6 +66,7 @@ type pipeline struct {
 	detect *shell.Metrics
 	sink   *sink.Sink
 	lanes  *lanes.Metrics
+	shops  *shops.Metrics
 	notify *webhook.Notifier // nil: no webhook
 	raw    *rawCopy          // nil while the role is off
 
@@ -76,7 +78,8 @@ type pipeline struct {
 func newPipeline(o pipelineOptions) (*pipeline, error) {
 	p := &pipeline{o: o, registry: prometheus.NewRegistry(), up: map[string]error{}}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p.ingest, p.detect, p.lanes = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry), lanes.NewMetrics(p.registry)
+	p.ingest, p.detect = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry)
+	p.lanes, p.shops = lanes.NewMetrics(p.registry), shops.NewMetrics(p.registry)
 	var err error
 	// It asks what is there now, such as a topic that has just been made: an
 	// answer of seconds ago would not do.
@@ -216,6 +219,7 @@ func (p *pipeline) Run(ctx context.Context) error {
 	if p.runs("sink") {
 		start("sink", p.sink.Run)
 		start("lanes", p.runLanes)
+		start("shops", p.runShops)
 	}
 	if p.raw != nil {
 		start(rawRole, p.raw.Run)

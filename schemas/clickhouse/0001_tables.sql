@@ -187,7 +187,7 @@ COMMENT 'Current row of each order. Read with FINAL.'
 CREATE TABLE IF NOT EXISTS alerts{{.OnCluster}}
 (
     `alert_id` UUID COMMENT 'hash of the rule''s family, the tracking number and the anchor',
-    `home` UUID COMMENT 'parcel, order or feed that holds it; the smallest home counts: read alerts_current',
+    `home` UUID COMMENT 'parcel, order, feed, lane or shop that holds it; the smallest home counts: read alerts_current',
 {{- template "alert_columns"}}
 )
 ENGINE = {{engine "ReplacingMergeTree" "version"}}

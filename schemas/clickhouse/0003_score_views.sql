@@ -287,14 +287,15 @@ SELECT shop_id, week, tupleElement(c, 1) AS rule, tupleElement(c, 2) AS value, t
     policy, policy_number
 FROM
 (
+    -- Compared to six digits: 85 is enough, whatever the sum of its parts rounds to.
     SELECT shop_id, week, exposure_lost AS exposure, policy, policy_number, arrayJoin([
-        ('completeness_low', completeness, completeness_required, ifNull(completeness < completeness_required, false), counted_parcels),
-        ('lts_low', lts, lts_required, ifNull(lts < lts_required, false), counted_parcels),
+        ('completeness_low', completeness, completeness_required, ifNull(round(completeness, 6) < completeness_required, false), counted_parcels),
+        ('lts_low', lts, lts_required, ifNull(round(lts, 6) < lts_required, false), counted_parcels),
         ('ship_kpi_two_weeks', 100 * pickup_share, ship_kpi_required, missed AND missed_before, pickup_due_parcels),
-        ('confirm_late_rate', 100 * confirm_late_rate, confirm_late_allowed, ifNull(100 * confirm_late_rate > confirm_late_allowed, false), confirm_due_orders)]) AS c
+        ('confirm_late_rate', 100 * confirm_late_rate, confirm_late_allowed, ifNull(round(100 * confirm_late_rate, 6) > confirm_late_allowed, false), confirm_due_orders)]) AS c
     FROM
     (
-        SELECT *, ifNull(100 * pickup_share < ship_kpi_required, false) AS missed,
+        SELECT *, ifNull(round(100 * pickup_share, 6) < ship_kpi_required, false) AS missed,
             lagInFrame(week, 1) OVER w = week - 7 AND lagInFrame(missed, 1) OVER w AS missed_before
         FROM lts_weekly
         WHERE shop_id != ''

@@ -47,12 +47,12 @@ const (
 func rules() map[string]rule {
 	all := []string{"*"}
 	return map[string]rule{
-		"scans": {insert: true, seller: "(tracking_number, intDiv(toUnixTimestamp(least(occurred_at, received_at)), 864000)) IN (SELECT tracking_number, ten_days FROM %[1]s.seller_numbers)"},
+		"scans": {insert: true, read: true, seller: "(tracking_number, intDiv(toUnixTimestamp(least(occurred_at, received_at)), 864000)) IN (SELECT tracking_number, ten_days FROM %[1]s.seller_numbers)"},
 		// Of the texts a seller reads no more than parcel_trail needs to join them.
 		"scan_texts":        {insert: true, hidden: []string{"raw_text", "location_raw"}, seller: "tracking_number IN (SELECT tracking_number FROM %[1]s.seller_numbers)", columns: []string{"partition", "offset", "tracking_number"}},
 		"parcels":           {insert: true, read: true, seller: ownShops},
 		"orders":            {insert: true, read: true, seller: ownShops},
-		"order_facts":       {insert: true, seller: ownShops},
+		"order_facts":       {insert: true, read: true, seller: ownShops},
 		"alerts":            {insert: true, read: true, seller: ownShops},
 		"alert_transitions": {insert: true, seller: ownShops},
 		"aliases":           {insert: true, seller: "tracking_number IN " + ownParcels + " OR other_number IN " + ownParcels},

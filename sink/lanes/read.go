@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"scantrail/schemas"
+	"scantrail/sink/watch"
 )
 
 // maxPlaces bounds what is read of lane_stages: each row stands for at least
@@ -18,19 +19,6 @@ const maxPlaces = 100_000
 // remembered is how long a transition that was published here is held against
 // what ClickHouse shows, which the sink may not have written yet.
 const remembered = time.Hour
-
-// readClock returns the clock of the log in Unix milliseconds, 0 before the
-// first tick.
-func readClock(ctx context.Context, conn driver.Conn) (int64, error) {
-	var clock *time.Time
-	if err := conn.QueryRow(ctx, "SELECT clock FROM log_clock").Scan(&clock); err != nil {
-		return 0, fmt.Errorf("read the view log_clock: %w", err)
-	}
-	if clock == nil {
-		return 0, nil
-	}
-	return clock.UnixMilli(), nil
-}
 
 // readCounts returns the places where enough stalls for an incident to go on.
 // complete is false where there were more than maxPlaces.
@@ -83,25 +71,11 @@ func readIncidents(ctx context.Context, conn driver.Conn, slot int64) ([]schemas
 		if err != nil {
 			return nil, fmt.Errorf("read the table alerts: %w", err)
 		}
-		a.AlertID, a.Home, a.Status = schemas.ID(id), schemas.ID(home), statusOf(status)
+		a.AlertID, a.Home, a.Status = schemas.ID(id), schemas.ID(home), watch.Status(status)
 		all = append(all, a)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the table alerts: %w", err)
 	}
 	return all, nil
-}
-
-// statusOf returns the status of a name in the table alerts.
-func statusOf(name string) schemas.AlertStatus {
-	for s := schemas.AlertAtRisk; s < schemas.AlertWithdrawn; s++ {
-		if s.String() == name {
-			return s
-		}
-	}
-	return schemas.AlertWithdrawn
-}
-
-func isOpen(a *schemas.Alert) bool {
-	return a.Status == schemas.AlertOpen || a.Status == schemas.AlertEscalated
 }

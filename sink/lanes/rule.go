@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"scantrail/schemas"
+	"scantrail/sink/watch"
 )
 
 // Thresholds say when a lane counts as disrupted at a stage. Shares are per cent
@@ -131,7 +132,7 @@ func (r *rules) opened(p place, c count, slot int64) schemas.Alert {
 	if c.percent(r.EscalatePercent) {
 		a.Level, a.Status = 2, schemas.AlertEscalated
 	}
-	return r.stamp(a, 0)
+	return watch.Stamp(a, r.generation, 0)
 }
 
 // next returns the incident as c leaves it. An escalated one stays so until its
@@ -156,20 +157,7 @@ func (r *rules) change(a schemas.Alert, slot int64, status schemas.AlertStatus) 
 	if status == schemas.AlertResolved {
 		a.EndedAt = slot
 	}
-	return r.stamp(a, a.Version)
-}
-
-// stamp sets the version of a transition, packed as schemas.Version does with a
-// generation, which never falls below that of the version before, and in place of
-// offset and ordinal the second of the log's clock and 20 bits of a hash of the
-// contents. So it rises from one transition to the next, it is the same for all
-// processes that find the same, and one version never stands for two contents,
-// where processes looked at different moments of the same slot.
-func (r *rules) stamp(a schemas.Alert, before uint64) schemas.Alert {
-	a.Version = 0
-	h := schemas.Hash(schemas.AppendAlertJSON(nil, &a))
-	a.Version = schemas.Version(max(r.generation, uint16(before>>52)), a.ChangedAt/1000<<12|int64(h[0])<<4|int64(h[1])>>4, h[2])
-	return a
+	return watch.Stamp(a, r.generation, a.Version)
 }
 
 // alertID names an incident: the stage, the lane and the second of its anchor.

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/schemas"
-	"scantrail/sink"
+	"scantrail/sink/watch"
 )
 
 // Config says where to look and how often. Durations and numbers that are zero
@@ -88,25 +88,8 @@ func New(cfg Config) (*Watch, error) {
 // longer and longer intervals, and publishes nothing.
 func (w *Watch) Run(ctx context.Context) error {
 	defer w.client.Close()
-	said, wait := "", w.cfg.Poll
-	for ctx.Err() == nil {
-		switch err := w.look(ctx); {
-		case err == nil:
-			said, wait = "", w.cfg.Poll
-		case ctx.Err() == nil:
-			wait = min(2*wait, max(w.cfg.Every, w.cfg.Poll))
-			w.cfg.Metrics.Failures.Inc()
-			if err.Error() != said {
-				said = err.Error()
-				remedy, _ := sink.Remedy(err)
-				w.cfg.Log.Warn("lanes: cannot look at the lanes, trying again", "err", err, "remedy", remedy)
-			}
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-	}
+	l := watch.Loop{What: "the lanes", Poll: w.cfg.Poll, Longest: w.cfg.Every, Failed: w.cfg.Metrics.Failures.Inc, Log: w.cfg.Log}
+	l.Run(ctx, w.look)
 	return nil
 }
 
@@ -137,7 +120,7 @@ type finding struct {
 
 // find reads ClickHouse, unless the clock's slot was looked at already.
 func (w *Watch) find(ctx context.Context) (f finding, err error) {
-	if f.clock, err = readClock(ctx, w.cfg.ClickHouse); err != nil {
+	if f.clock, err = watch.Clock(ctx, w.cfg.ClickHouse); err != nil {
 		return f, err
 	}
 	f.slot = f.clock - f.clock%w.cfg.Every.Milliseconds()
@@ -168,14 +151,14 @@ func (w *Watch) merge(shown []schemas.Alert, slot int64) []schemas.Alert {
 	}
 	var open []schemas.Alert
 	for i := range shown {
-		if _, newer := w.sent[shown[i].AlertID]; !newer && isOpen(&shown[i]) {
+		if _, newer := w.sent[shown[i].AlertID]; !newer && watch.IsOpen(&shown[i]) {
 			open = append(open, shown[i])
 		}
 	}
 	for id, own := range w.sent {
 		if own.ChangedAt < slot-remembered.Milliseconds() {
 			delete(w.sent, id) // it never arrived
-		} else if isOpen(&own) {
+		} else if watch.IsOpen(&own) {
 			open = append(open, own)
 		}
 	}
@@ -204,7 +187,7 @@ func (w *Watch) report(f finding) {
 	for i := range f.changes {
 		a := &f.changes[i]
 		switch {
-		case !isOpen(a):
+		case !watch.IsOpen(a):
 			open--
 		case a.OpenedAt == a.ChangedAt:
 			open++

@@ -17,6 +17,7 @@ import (
 	"scantrail/schemas"
 	"scantrail/sink"
 	"scantrail/sink/chdb/chdbtest"
+	"scantrail/sink/watch"
 )
 
 // noon is when the worlds of the tests begin; a multiple of 5 minutes.
@@ -113,7 +114,7 @@ func (w *world) clock(minutes int64) {
 	tick := schemas.Record{Kind: schemas.KindTick, Tick: schemas.Tick{At: at(minutes)}}
 	w.put(schemas.EventsTopic, w.encoder.Append(nil, &tick))
 	w.wait(fmt.Sprintf("the clock is %d", minutes), func() bool {
-		now, err := readClock(w.t.Context(), w.conn)
+		now, err := watch.Clock(w.t.Context(), w.conn)
 		return err == nil && now == at(minutes)
 	})
 	w.settle()

@@ -11,6 +11,6 @@ func rules() []string {
 		schemas.RuleNumberInvalid, schemas.RuleChannelNotCompliant, schemas.RuleLabelNotPlatform, schemas.RulePickupLate,
 		schemas.RuleCarrierPickupLate, schemas.RuleShippedLate, schemas.RuleDeliveredLate, schemas.RuleStatusMismatch,
 		schemas.RuleConfirmLate, schemas.RuleLabelLate, schemas.RuleCancelUnhandled, schemas.RuleFeedStale,
-		schemas.RuleLaneDisruption,
+		schemas.RuleLaneDisruption, schemas.RuleCompletenessLow, schemas.RuleLTSLow, schemas.RuleShipKPITwoWeeks, schemas.RuleConfirmLateRate,
 	}
 }
