@@ -190,7 +190,7 @@ func TestScoresPage(t *testing.T) {
 		}
 	}
 	columns := db.text(t, `SELECT DISTINCT name FROM system.columns WHERE database = currentDatabase()
-		AND table IN ('lts_weekly', 'score_explain', 'shop_consequences', 'late_fulfilment', 'completeness_shop', 'completeness_carrier',
+		AND table IN ('lts_weekly', 'lts_unpublished', 'lts_published', 'shop_alerts', 'score_explain', 'shop_consequences', 'late_fulfilment', 'completeness_shop', 'completeness_carrier',
 			'completeness_lane', 'completeness_day', 'completeness_milestone', 'completeness_parcel') FORMAT TSV`)
 	for name := range strings.Lines(columns) {
 		if name = strings.TrimSpace(name); !strings.Contains(page, "`"+name+"`") {
