@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -108,27 +109,24 @@ func readAlerts(ctx context.Context, conn driver.Conn, first int64) ([]schemas.A
 }
 
 // readLive returns those of some weeks of which not all is history: an order fact
-// or a scan of theirs came while it happened. Scans are read only for weeks
-// without such an order fact, as those of shops that import their orders.
+// or a scan of theirs came while it happened, so not before the week. Scans are
+// read only for weeks without such an order fact, as those of shops that import
+// their orders.
 func readLive(ctx context.Context, conn driver.Conn, of map[shopWeek]bool) (map[shopWeek]bool, error) {
 	const orders = `SELECT DISTINCT shop_id, toMonday(cohort_day) FROM orders FINAL
 		WHERE shop_id IN (?) AND toMonday(cohort_day) >= toDate(?)
-			AND (shop_id, order_id) IN (SELECT shop_id, order_id FROM order_facts WHERE NOT backfill AND shop_id IN (?))`
+			AND (shop_id, order_id) IN (SELECT shop_id, order_id FROM order_facts WHERE NOT backfill AND received_at >= toDate(?) - 1 AND shop_id IN (?))`
 	const parcels = `SELECT DISTINCT shop_id, toMonday(cohort_day) FROM parcels FINAL
 		WHERE shop_id IN (?) AND toMonday(cohort_day) >= toDate(?)
-			AND parcel_id IN (SELECT parcel_id FROM scans WHERE NOT backfill AND received_at >= toDate(?)
+			AND parcel_id IN (SELECT parcel_id FROM scans WHERE NOT backfill AND received_at >= toDate(?) - 1
 				AND parcel_id IN (SELECT parcel_id FROM parcels FINAL WHERE shop_id IN (?) AND toMonday(cohort_day) >= toDate(?)))`
 	live := map[shopWeek]bool{}
-	for _, step := range []struct {
-		query string
-		args  func(shops []string, first string) []any
-	}{
-		{orders, func(shops []string, first string) []any { return []any{shops, first, shops} }},
-		{parcels, func(shops []string, first string) []any { return []any{shops, first, first, shops, first} }},
-	} {
-		shops, first := unknown(of, live)
+	for _, query := range []string{orders, parcels} {
+		shops, week := unknown(of, live)
+		first := date(week)
 		for some := range slices.Chunk(shops, maxAsked) {
-			if err := addWeeks(ctx, conn, live, step.query, step.args(some, date(first))...); err != nil {
+			args := []any{some, first, first, some, first}
+			if err := addWeeks(ctx, conn, live, query, args[:strings.Count(query, "?")]...); err != nil {
 				return nil, err
 			}
 		}

@@ -233,7 +233,7 @@ func (w *world) fact(shop, monday string, backfill bool) {
 	w.t.Helper()
 	w.facts++
 	w.exec(`INSERT INTO order_facts (partition, offset, fact_id, shop_id, order_id, kind, at, received_at, backfill)
-		SELECT 0, ?, generateUUIDv4(), ?, ?, 'created', now(), now(), ?`, w.facts, shop, "O"+monday, backfill)
+		SELECT 0, ?, generateUUIDv4(), ?, ?, 'created', fromUnixTimestamp64Milli(toInt64(?), 'UTC') AS t, t, ?`, w.facts, shop, "O"+monday, at(w.t, monday+" 09:00"), backfill)
 }
 
 // scan writes a scan of a parcel.
