@@ -21,8 +21,8 @@ const maxBreaches = 200_000
 // maxAsked bounds the shops that one query names.
 const maxAsked = 1000
 
-// overdueAfter is how long after it had to be published at the latest a week
-// counts as one that nobody watched: a first start over old rows, say.
+// Weeks that nobody watched: those published in the first day of publishing, and
+// so long after they had to be at the latest. That is a first start over old rows.
 const overdueAfter = week
 
 // publishWeeks writes the weeks that have closed. Those that were written meanwhile
@@ -48,7 +48,8 @@ func readBreaches(ctx context.Context, conn driver.Conn, first int64) (all []bre
 		(
 			SELECT c.shop_id AS shop_id, toString(c.rule) AS rule, c.week AS week, toString(c.policy) AS policy, c.breached AS breached,
 				minIf(c.week, NOT c.breached) OVER (PARTITION BY c.shop_id, c.rule ORDER BY c.week ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS better,
-				f.publish_after_secs > 0 AND p.published_at > toDateTime64(c.week + 7, 3, 'UTC') + toIntervalHour(12) + toIntervalSecond(f.publish_after_secs + ?) AS overdue
+				f.publish_after_secs > 0 AND p.published_at > toDateTime64(c.week + 7, 3, 'UTC') + toIntervalHour(12) + toIntervalSecond(f.publish_after_secs + ?)
+					AND p.published_at < (SELECT min(published_at) FROM scores_published) + toIntervalDay(1) AS overdue
 			FROM shop_consequences AS c
 			INNER JOIN (SELECT shop_id, week, published_at FROM scores_published FINAL WHERE week >= toDate(?)) AS p ON p.shop_id = c.shop_id AND p.week = c.week
 			LEFT ANY JOIN (SELECT number, policy, publish_after_secs FROM policy_scores FINAL) AS f ON f.number = c.policy_number AND f.policy = c.policy

@@ -41,7 +41,7 @@ type breach struct {
 	shopWeek
 	rule, policy string
 	better       int64 // first published week after it that keeps the rule; 0: none yet
-	overdue      bool  // it was published long after it had to be
+	overdue      bool  // it was over long before anybody published scores
 }
 
 func (b *breach) alertID() schemas.ID {
@@ -62,7 +62,7 @@ func firstWeek(slot int64) int64 {
 // alerts that there are, and returns what changes, in the order of shops, weeks
 // and rules. complete says that breaches holds all: then an alert without one was
 // disproved. Of a new alert backfill says only that
-// its week was published long after it had to be: the rest is left to the caller.
+// its week was overdue: the rest is left to the caller.
 func transitions(slot int64, generation uint16, breaches []breach, complete bool, alerts []schemas.Alert) (out []schemas.Alert) {
 	known := map[schemas.ID]schemas.Alert{}
 	for _, a := range alerts {
