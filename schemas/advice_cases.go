@@ -40,6 +40,8 @@ func causes() []string {
 		CauseStartsAbroad, CauseNumberFormat, CauseNumberReused, CauseScansBeforeOrder,
 		CauseOtherDestination, CauseOtherPostcode, CauseChannelNotApproved, CauseLabelBySeller,
 		CauseShopLate, CauseCarrierLate, CauseMarkedWithoutScan, CauseDeliveryNotSeen,
-		CauseOrderStatusBehind, CauseCancelUnanswered, CauseFeedSilent, CauseLaneDisrupted,
+		CauseOrderStatusBehind, CauseCancelUnanswered, CauseFeedSilent, CauseFeedLate,
+		CauseKeyExpiring, CauseLaneDisrupted, CauseShopTrails, CauseShopScore,
+		CauseShopPickups, CauseShopConfirms,
 	}
 }
