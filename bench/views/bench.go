@@ -118,6 +118,9 @@ func (b *bench) questions() []question {
 		{"scans_valid", func(run int) string { return "SELECT * FROM scans_valid WHERE tracking_number = " + number(run) }},
 		{"stalled_now", always("SELECT * FROM stalled_now ORDER BY hours_silent DESC LIMIT 100")},
 		{"stalled_now, count", always("SELECT count(), countIf(level = 2) FROM stalled_now")},
+		{"lts_weekly, a week of all shops", always("SELECT * FROM lts_weekly WHERE week = '2026-10-05'")},
+		{"score_explain, a shop's week", always("SELECT * FROM score_explain WHERE shop_id = 'shop-7' AND week = '2026-10-05'")},
+		{"lts_what_if, a week of all shops", always("SELECT * FROM lts_what_if(policy_number = 1, policy = 'default') WHERE week = '2026-10-05'")},
 		{"open_alerts, a shop", always("SELECT * FROM open_alerts WHERE shop_id = 'shop-7' ORDER BY opened_at")},
 	}
 	for _, view := range []string{"feed_health", "feed_lag", "lane_stages", "carrier_scorecard", "lane_heatmap", "rates_shop", "rates_lane",

@@ -79,10 +79,17 @@ INSERT INTO parcels SELECT * REPLACE (version + 1 AS version) FROM parcels WHERE
 ;
 -- others
 INSERT INTO orders (shop_id, order_id, version, market, carrier, tracking_numbers, label_source, origin, destination, created_at,
-    confirmed_at, ready_at, label_at, promise_at, facts, updated_at)
+    confirmed_at, ready_at, label_at, promise_at, promised_at, deliver_by, cohort_day, policy, policy_number, facts, updated_at)
 SELECT shop_id, order_id, version, market, carriers[1], [tracking_number], label_source, origin, destination, ordered_at, confirmed_at,
-    ready_at, label_at, promise_at, 5, updated_at
+    ready_at, label_at, promise_at, promised_at, deliver_by, cohort_day, policy, policy_number, 5, updated_at
 FROM parcels FINAL
+;
+-- others
+INSERT INTO policy_scores (number, policy, milestones_weight, silence_weight, on_time_weight, completeness_weight, pickup_weight,
+    exception_free_weight, completeness_required, lts_required, exposure_lost, ship_kpi_required, confirm_late_allowed, smoothing,
+    maturity_secs, gap_open_secs, gap_escalate_secs, delivered_late_secs, pickup_late_secs, pickup_late_since, confirm_late_secs, milestones, zone)
+VALUES (1, 'default', 60, 40, 40, 30, 20, 10, 85, 75, 35, 90, 5, 20,
+    2592000, 172800, 259200, 86400, 259200, 'confirmed', 86400, ['export_cleared', 'arrived_destination', 'out_for_delivery'], 'UTC')
 ;
 -- others
 INSERT INTO alerts (alert_id, home, version, rule, level, status, milestone, stage, parcel_id, tracking_number, carrier, shop_id, order_id,
