@@ -1,14 +1,14 @@
 package schemas
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/segmentio/encoding/json"
 )
 
 // Messages on parcel.alerts and parcel.status are CloudEvents 1.0 in the
@@ -228,7 +228,7 @@ func ParseAlertJSON(b []byte, a *Alert) error {
 		return fmt.Errorf("alert: %d bytes, at most %d", len(b), MaxAlertBytes)
 	}
 	var m alertJSON
-	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&m); err != nil {
+	if _, err := json.Parse(b, &m, 0); err != nil {
 		return fmt.Errorf("alert: %w", err)
 	}
 	if m.SpecVersion != "1.0" || m.Data == nil {
