@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
@@ -280,7 +281,8 @@ func (p *pipeline) supervise(ctx context.Context, name string, run func(context.
 	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
 		started := time.Now()
 		p.set(name, nil)
-		err := run(ctx)
+		var err error
+		pprof.Do(ctx, pprof.Labels("role", name), func(ctx context.Context) { err = run(ctx) }) // a profile tells the roles apart
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
