@@ -79,6 +79,7 @@ To see it at work on this machine, with nothing else installed:
 		newSimulateCommand(),
 		newClickHouseCommand(),
 		newHealthcheckCommand(),
+		newBenchCommand(),
 	)
 	return root
 }
