@@ -284,6 +284,9 @@ func (b *broker) running() bool {
 // Running reports whether broker i runs, or is paused.
 func (c *Cluster) Running(i int) bool { return c.brokers[i].running() }
 
+// Pid is the process of broker i, which must be running.
+func (c *Cluster) Pid(i int) int { return c.brokers[i].cmd.Process.Pid }
+
 // Log returns the last n bytes that broker i has printed.
 func (c *Cluster) Log(i, n int) string {
 	out, err := os.ReadFile(c.brokers[i].log())
