@@ -19,11 +19,11 @@ import (
 const (
 	rawTopic   = "scans.raw.yunexpress"
 	partitions = 6
-	perParcel  = 15 // scans of a parcel, about
+	perParcel  = 12 // scans of a parcel, about
 	// sentinels are parcels of each partition that are announced at the very end,
-	// for who takes the time from the records: enough of them that one comes to
-	// each partition of a topic that is keyed anew.
-	sentinels = 16
+	// for who takes the time from the records: enough of them that one of each
+	// partition comes to each partition of a topic that is keyed anew.
+	sentinels = 100
 )
 
 // input is what lies in the raw topic.
@@ -101,7 +101,7 @@ func (p *producing) cancelled(r world.Record) error {
 			return err
 		}
 		for _, number := range o.TrackingNumbers {
-			p.lanes[number] = lane{o.OriginCountry, o.DestinationCountry, o.OrderID}
+			p.lanes[strings.Clone(number)] = lane{strings.Clone(o.OriginCountry), strings.Clone(o.DestinationCountry), strings.Clone(o.OrderID)}
 		}
 		return nil
 	}
@@ -110,7 +110,7 @@ func (p *producing) cancelled(r world.Record) error {
 	}
 	for _, e := range p.decode(r) {
 		if e.Milestone == schemas.Cancelled {
-			p.in.cancelled[e.TrackingNumber] = true
+			p.in.cancelled[strings.Clone(e.TrackingNumber)] = true
 		}
 	}
 	return nil

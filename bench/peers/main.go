@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 )
 
@@ -91,6 +92,9 @@ func run(ctx context.Context, o options) (rep *report, err error) {
 			err = fmt.Errorf("%w\n  output and data: %s", err, o.Dir)
 		}
 	}()
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}

@@ -77,8 +77,8 @@ const (
 	warmUp = 0.1
 	// quiet is how long nothing may change before a peer is taken to be done.
 	quiet = 4 * time.Second
-	// patience with one peer.
-	patience = 10 * time.Minute
+	// patience with a peer that does not get on.
+	patience = 90 * time.Second
 )
 
 // run has one peer do the job, and judges its alerts.
@@ -118,11 +118,10 @@ func (r *rig) run(ctx context.Context, p peer) (res result, err error) {
 // measure waits until the peer has written everything. Time counts from the
 // moment when a tenth of the input is consumed to the last row or transition.
 func (r *rig) measure(ctx context.Context, p peer, j job) (result, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	res := result{Peer: p.name, Does: p.does}
 	var last state
-	var began, changed, said time.Time
+	var began, said time.Time
+	changed := time.Now()
 	var first, end sample
 	for {
 		s, err := j.state(ctx)
@@ -135,6 +134,8 @@ func (r *rig) measure(ctx context.Context, p peer, j job) (result, error) {
 		}
 		if s != last || s.busy {
 			last, changed, end = s, now, r.sample(j)
+		} else if now.Sub(changed) > patience {
+			return res, fmt.Errorf("no progress for %s: %+v", patience, s)
 		}
 		if now.Sub(said) > 5*time.Second {
 			said = now
@@ -147,7 +148,7 @@ func (r *rig) measure(ctx context.Context, p peer, j job) (result, error) {
 			return res, err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return res, fmt.Errorf("not done after %s: %+v: %w", patience, last, err)
+			return res, err
 		}
 	}
 	res.Rows, res.Transitions, res.Seconds = last.rows, last.alerts, changed.Sub(began).Seconds()

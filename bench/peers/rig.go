@@ -118,9 +118,11 @@ func (r *rig) clear(ctx context.Context, database string) error {
 		}
 	}
 	if len(names) > 0 {
-		_, err = r.admin.DeleteTopics(ctx, names...)
+		if _, err := r.admin.DeleteTopics(ctx, names...); err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // buildBinary builds scantrail as it is in this tree.

@@ -5,11 +5,14 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.time.Duration;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.producer.ProducerConfig;
@@ -25,7 +28,6 @@ import org.apache.kafka.streams.kstream.Consumed;
 import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Produced;
 import org.apache.kafka.streams.kstream.Repartitioned;
-import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.ContextualProcessor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -49,7 +51,7 @@ import trail.Trail;
  * Raw JSON to normalised scans and alerts with Kafka Streams.
  *
  * <p>Arguments: brokers, raw topic, scans topic, alerts topic, state (rocksdb or memory), repartition (true or false),
- * partitions, directory. Prints "consumed N" five times a second.
+ * partitions (of every topic), directory. Prints "consumed N" five times a second.
  */
 public final class Streams {
     private static final String STORE = "parcels";
@@ -67,16 +69,17 @@ public final class Streams {
             over.countDown();
             return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
         });
+        Runtime.getRuntime().addShutdownHook(new Thread(streams::close));
         streams.start();
-        while (!over.await(200, java.util.concurrent.TimeUnit.MILLISECONDS)) {
+        while (!over.await(200, TimeUnit.MILLISECONDS)) {
             System.out.println("consumed " + consumed.sum());
         }
-        System.exit(1); // ended by a signal otherwise
+        System.exit(1);
     }
 
     private static Properties properties(String brokers, String dir) {
         Properties p = new Properties();
-        p.put(StreamsConfig.APPLICATION_ID_CONFIG, "peer-streams");
+        p.put(StreamsConfig.APPLICATION_ID_CONFIG, Path.of(dir).getFileName().toString());
         p.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, brokers);
         p.put(StreamsConfig.STATE_DIR_CONFIG, dir);
         p.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 2);
@@ -114,7 +117,8 @@ public final class Streams {
             facts = facts.repartition(Repartitioned.<String, byte[]>as("facts")
                     .withKeySerde(Serdes.String()).withValueSerde(bytes).withNumberOfPartitions(partitions));
         }
-        facts.process(Detect::new, STORE).to(alerts, Produced.with(Serdes.String(), bytes));
+        int sources = repartition ? partitions : 1; // of one task
+        facts.process(() -> new Detect(sources), STORE).to(alerts, Produced.with(Serdes.String(), bytes));
         Properties p = new Properties();
         p.put(StreamsConfig.TOPOLOGY_OPTIMIZATION_CONFIG, StreamsConfig.OPTIMIZE);
         return builder.build(p);
@@ -138,17 +142,17 @@ public final class Streams {
         }
     }
 
-    /** Scans to what detection needs of them: key the number, value the fact and the lane. */
+    /** Scans to what detection needs of them: key the number; value the fact, the lane and the raw partition. */
     private static final class ByParcel extends ContextualProcessor<byte[], Scan, String, byte[]> {
         @Override
         public void process(Record<byte[], Scan> r) {
             Scan s = r.value();
-            byte[] value = ByteBuffer.allocate(9).putLong(s.fact()).put((byte) (s.crossBorder() ? 1 : 0)).array();
+            byte[] value = ByteBuffer.allocate(11).putLong(s.fact()).put((byte) (s.crossBorder() ? 1 : 0)).putShort((short) s.partition).array();
             context().forward(r.withKey(s.number).withValue(value));
         }
     }
 
-    /** A timer of a parcel. */
+    /** A timer of a parcel; Unix seconds. */
     private record Deadline(long at, String number) implements Comparable<Deadline> {
         @Override
         public int compareTo(Deadline d) {
@@ -158,15 +162,25 @@ public final class Streams {
 
     /**
      * Facts to alerts. Kafka Streams has no timers per key: a queue of deadlines, one per parcel and lazily set again,
-     * stands beside the store, from which it is made anew after a restart; a punctuation empties it as stream time goes on.
+     * stands beside the store, from which it is made anew after a restart.
+     *
+     * <p>Nor has it watermarks: behind a repartition topic stream time is that of the raw partition that was read
+     * furthest, by which most parcels of the others look silent. So each fact names its raw partition, and the clock is
+     * the least of their times.
      */
     private static final class Detect extends ContextualProcessor<String, byte[], String, byte[]> {
+        private final int sources; // raw partitions
         private final Judge judge = new Judge();
         private final PriorityQueue<Deadline> deadlines = new PriorityQueue<>();
         private final ByteArrayOutputStream buffer = new ByteArrayOutputStream(256);
         private final DataOutputStream encoder = new DataOutputStream(buffer);
+        private final Map<Short, Long> times = new HashMap<>(); // of raw partitions, Unix seconds
         private KeyValueStore<String, byte[]> store;
-        private long now; // milliseconds of stream time
+        private long clock; // Unix seconds; 0 until every raw partition is heard of
+
+        Detect(int sources) {
+            this.sources = sources;
+        }
 
         @Override
         public void init(ProcessorContext<String, byte[]> context) {
@@ -180,23 +194,33 @@ public final class Streams {
                     }
                 });
             }
-            context.schedule(Duration.ofMinutes(1), PunctuationType.STREAM_TIME, this::punctuate);
         }
 
         @Override
         public void process(Record<String, byte[]> r) {
-            now = context().currentStreamTimeMs();
             byte[] before = store.get(r.key());
             Trail t = before == null ? new Trail() : decode(before);
             ByteBuffer fact = ByteBuffer.wrap(r.value());
             if (t.add(fact.getLong(), fact.get() != 0)) {
-                look(r.key(), t, now / 1000);
+                look(r.key(), t);
+            }
+            advance(fact.getShort(), r.timestamp() / 1000);
+        }
+
+        private void advance(short source, long time) {
+            Long before = times.get(source);
+            if (before != null && before >= time) {
+                return;
+            }
+            times.put(source, time);
+            if (times.size() == sources && (before == null || before <= clock)) {
+                clock = Collections.min(times.values());
+                fire();
             }
         }
 
-        private void punctuate(long streamTime) {
-            now = streamTime;
-            while (!deadlines.isEmpty() && deadlines.peek().at() * 1000 <= streamTime) {
+        private void fire() {
+            while (!deadlines.isEmpty() && deadlines.peek().at() <= clock) {
                 Deadline d = deadlines.poll();
                 byte[] state = store.get(d.number());
                 if (state == null) {
@@ -205,12 +229,12 @@ public final class Streams {
                 Trail t = decode(state);
                 if (t.armed == d.at()) {
                     t.armed = 0;
-                    look(d.number(), t, streamTime / 1000);
+                    look(d.number(), t);
                 }
             }
         }
 
-        private void look(String number, Trail t, long clock) {
+        private void look(String number, Trail t) {
             long next = judge.judge(number, t, clock, this::alert);
             if (next == Judge.EVICT) {
                 store.delete(number);
@@ -224,7 +248,7 @@ public final class Streams {
         }
 
         private void alert(String number, byte[] json) {
-            context().forward(new Record<>(number, json, now));
+            context().forward(new Record<>(number, json, clock * 1000));
         }
 
         private byte[] encode(Trail t) {
