@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -75,5 +76,15 @@ func TestUsage(t *testing.T) {
 	}
 	if u, ok := usageOf(os.Getpid()); !ok || u.Peak < 1<<20 {
 		t.Skipf("NOT RUN: no /proc here: %+v", u)
+	}
+}
+
+func TestFlinkVersion(t *testing.T) {
+	pom, err := sources.ReadFile("flink/pom.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<version>" + flinkVersion + "</version>"; !strings.Contains(string(pom), want) {
+		t.Errorf("flink/pom.xml has no %s", want)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os/exec"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -60,20 +62,48 @@ type report struct {
 	CPUs    int       `json:"cpus"`
 	Kafka   string    `json:"kafka"`
 	Engine  string    `json:"clickhouse"`
+	Flink   string    `json:"flink"`
 	Go      string    `json:"go"`
+	Java    string    `json:"java"`
 	Results []result  `json:"results"`
 }
 
+// flinkVersion is that of flink/pom.xml.
+const flinkVersion = "2.2.1"
+
 func newReport(r *rig) *report {
 	return &report{Began: r.input.to, Scans: r.input.scans, Bytes: r.input.bytes, Seed: r.o.Seed, CPUs: runtime.NumCPU(),
-		Kafka: kafka.Version, Engine: "chdb " + chdb.Version, Go: runtime.Version()}
+		Kafka: kafka.Version, Engine: "chdb " + chdb.Version,
+		Flink: flinkVersion, Go: runtime.Version(), Java: javaVersion()}
+}
+
+// javaVersion is the first line that java says of itself.
+func javaVersion() string {
+	out, err := exec.Command("java", "-version").CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}
+
+// rateOf is a peer's; 0 where it was not run.
+func (r *report) rateOf(peer string) float64 {
+	for i := range r.Results {
+		if r.Results[i].Peer == peer {
+			return r.Results[i].rate()
+		}
+	}
+	return 0
 }
 
 // print writes a table. CPU is in µs a scan, memory is the peak of residents.
 func (r *report) print(out io.Writer) {
-	fmt.Fprintf(out, "\n%d scans, %.0f MB of JSON, %d CPUs; Apache Kafka %s, %s, %s\n\n", r.Scans, float64(r.Bytes)/1e6, r.CPUs, r.Kafka, r.Engine, r.Go)
+	fmt.Fprintf(out, "\n%d scans, %.0f MB of JSON, %d CPUs; Apache Kafka and Kafka Streams %s, Apache Flink %s, %s, %s, %s\n\n",
+		r.Scans, float64(r.Bytes)/1e6, r.CPUs, r.Kafka, r.Flink, r.Engine, r.Go, r.Java)
+	ours := r.rateOf("scantrail")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "peer\tscans/s\tseconds\tCPU µs/scan\tpeer\tbroker\tengine\tpeer MiB\talerts\tnot true\tnot found\tdoes")
+	fmt.Fprintln(w, "peer\tscans/s\tscantrail is\tseconds\tCPU µs/scan\tpeer\tbroker\tengine\tpeer MiB\talerts\tnot true\tnot found\tdoes")
 	for i := range r.Results {
 		x := &r.Results[i]
 		per := func(seconds float64) float64 { return seconds / float64(x.Scans) * 1e6 }
@@ -81,7 +111,7 @@ func (r *report) print(out io.Writer) {
 		if j := x.Judgement; j != nil {
 			alerts = fmt.Sprintf("%d\t%d\t%d", j.Alerts, j.NotTrue, j.NotFound)
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%s\t%s\n", x.Peer, x.rate(), x.Seconds, x.perScan(),
+		fmt.Fprintf(w, "%s\t%.0f\t%.2fx\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%s\t%s\n", x.Peer, x.rate(), ours/x.rate(), x.Seconds, x.perScan(),
 			per(x.PeerCPU), per(x.BrokerCPU), per(x.EngineCPU), x.PeerPeak>>20, alerts, x.Does)
 	}
 	w.Flush() //nolint:errcheck // a terminal
