@@ -34,13 +34,13 @@ type jvmJob struct {
 
 func streams(store string, repartition bool) func(context.Context, *rig) (job, error) {
 	return func(ctx context.Context, r *rig) (job, error) {
-		return startJVM(ctx, r, "streams", "Kafka Streams "+kafka.Version, "Streams", []string{"-Xms1536m", "-Xmx1536m"}, store, fmt.Sprint(repartition), fmt.Sprint(partitions))
+		return startJVM(ctx, r, "streams", "Kafka Streams "+kafka.Version+", 94 MiB,", "Streams", []string{"-Xms1536m", "-Xmx1536m"}, store, fmt.Sprint(repartition), fmt.Sprint(partitions))
 	}
 }
 
 func flink(backend string) func(context.Context, *rig) (job, error) {
 	return func(ctx context.Context, r *rig) (job, error) {
-		return startJVM(ctx, r, "flink", "Apache Flink", "Flink", []string{"-Xms2g", "-Xmx2g",
+		return startJVM(ctx, r, "flink", "Apache Flink "+flinkVersion+", 133 MiB,", "Flink", []string{"-Xms2g", "-Xmx2g",
 			// Flink on Java 17 asks for these.
 			"--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"}, backend, fmt.Sprint(r.input.to.Unix()))
 	}

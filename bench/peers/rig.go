@@ -129,7 +129,7 @@ func (r *rig) clear(ctx context.Context, database string) error {
 func buildBinary(ctx context.Context, dir string) (string, error) {
 	path := filepath.Join(dir, "scantrail")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "scantrail/cmd/scantrail").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+		return "", fmt.Errorf("go build, which needs the repository as current directory: %w\n%s", err, out)
 	}
 	return path, nil
 }
