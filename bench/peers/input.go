@@ -56,20 +56,21 @@ func produce(ctx context.Context, brokers []string, scans int, seed uint64) (*in
 	to := time.Now().UTC().Truncate(time.Second)
 	in := &input{to: to, cancelled: map[string]bool{}, world: world.New(world.Config{Seed: seed, Parcels: max(scans/perParcel, 100), To: to,
 		WrongZone: -1, Cumulative: -1, Rubbish: -1})} // a zone, an answer and a heartbeat would need the carrier that sent them
-	p := &producing{in: in, ctx: ctx, client: client, decoder: registry.NewDecoder(carriers.Limits{}), lanes: map[string]lane{}}
+	p := &producing{in: in, client: client, decoder: registry.NewDecoder(carriers.Limits{}), lanes: map[string]lane{}, errs: make(chan error, 1)}
 	if err := in.world.Emit(to, p.cancelled); err != nil {
 		return nil, err
 	}
 	in.world.Rewind()
-	if err := in.world.Emit(to, p.record); err != nil {
+	push := func(r world.Record) error { return p.record(ctx, r) }
+	if err := in.world.Emit(to, push); err != nil {
 		return nil, err
 	}
-	p.end()
+	p.end(ctx)
 	if err := client.Flush(ctx); err != nil {
 		return nil, err
 	}
 	select {
-	case err := <-p.failed():
+	case err := <-p.errs:
 		return nil, fmt.Errorf("producing the input: %w", err)
 	default:
 		return in, nil
@@ -79,18 +80,10 @@ func produce(ctx context.Context, brokers []string, scans int, seed uint64) (*in
 // producing turns the world's records into pushes.
 type producing struct {
 	in      *input
-	ctx     context.Context //nolint:containedctx // lives as long as one call of produce
 	client  *kgo.Client
 	decoder *carriers.Decoder
 	lanes   map[string]lane // by number
-	errs    chan error
-}
-
-func (p *producing) failed() chan error {
-	if p.errs == nil {
-		p.errs = make(chan error, 1)
-	}
-	return p.errs
+	errs    chan error      // the first of the client
 }
 
 // cancelled notes the parcels that a carrier says are cancelled, and the lanes.
@@ -121,7 +114,7 @@ func (p *producing) decode(r world.Record) []schemas.Event {
 		carriers.Source{Topic: r.Topic, ReceivedAt: r.At.UnixMilli()}).Events
 }
 
-func (p *producing) record(r world.Record) error {
+func (p *producing) record(ctx context.Context, r world.Record) error {
 	if r.Topic == world.OrdersTopic {
 		return nil
 	}
@@ -136,13 +129,13 @@ func (p *producing) record(r world.Record) error {
 		}
 		at := time.UnixMilli(e.OccurredAt).In(time.FixedZone("", int(e.OffsetMinutes)*60))
 		number := strings.Clone(e.TrackingNumber)
-		p.push(partitionOf(number), number, r.At, appendPush(nil, number, l, code, at, e.Country, e.City))
+		p.push(ctx, partitionOf(number), number, r.At, appendPush(nil, number, l, code, at, e.Country, e.City))
 	}
 	return nil
 }
 
 // end announces parcels at the end of the world in each partition.
-func (p *producing) end() {
+func (p *producing) end(ctx context.Context) {
 	left := [partitions]int{}
 	for n, full := 0, 0; full < partitions; n++ {
 		number := fmt.Sprintf("YT%016d", n)
@@ -153,7 +146,7 @@ func (p *producing) end() {
 		if left[to]++; left[to] == sentinels {
 			full++
 		}
-		p.push(to, number, p.in.to, appendPush(nil, number, lane{"CN", "US", "SO-" + number}, codes[schemas.LabelCreated], p.in.to, "CN", "Shenzhen"))
+		p.push(ctx, to, number, p.in.to, appendPush(nil, number, lane{"CN", "US", "SO-" + number}, codes[schemas.LabelCreated], p.in.to, "CN", "Shenzhen"))
 	}
 }
 
@@ -163,14 +156,13 @@ func partitionOf(number string) int32 {
 	return int32(h.Sum32() % partitions)
 }
 
-func (p *producing) push(partition int32, number string, at time.Time, value []byte) {
+func (p *producing) push(ctx context.Context, partition int32, number string, at time.Time, value []byte) {
 	p.in.scans++
 	p.in.bytes += int64(len(value))
-	errs := p.failed()
-	p.client.Produce(p.ctx, &kgo.Record{Topic: rawTopic, Partition: partition, Key: []byte(number), Value: value, Timestamp: at}, func(_ *kgo.Record, err error) {
+	p.client.Produce(ctx, &kgo.Record{Topic: rawTopic, Partition: partition, Key: []byte(number), Value: value, Timestamp: at}, func(_ *kgo.Record, err error) {
 		if err != nil {
 			select {
-			case errs <- err:
+			case p.errs <- err:
 			default:
 			}
 		}

@@ -103,7 +103,7 @@ func (r *report) print(out io.Writer) {
 		r.Scans, float64(r.Bytes)/1e6, r.CPUs, r.Kafka, r.Flink, r.Engine, r.Go, r.Java)
 	ours := r.rateOf("scantrail")
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "peer\tscans/s\tscantrail is\tseconds\tCPU µs/scan\tpeer\tbroker\tengine\tpeer MiB\talerts\tnot true\tnot found\tdoes")
+	fmt.Fprintln(w, "peer\tscans/s\tscantrail is\tseconds\tCPU µs/scan\tpeer\tbroker\tengine\tpeer MiB\ttransitions\talerts\tnot true\tnot found\tdoes")
 	for i := range r.Results {
 		x := &r.Results[i]
 		per := func(seconds float64) float64 { return seconds / float64(x.Scans) * 1e6 }
@@ -111,8 +111,8 @@ func (r *report) print(out io.Writer) {
 		if j := x.Judgement; j != nil {
 			alerts = fmt.Sprintf("%d\t%d\t%d", j.Alerts, j.NotTrue, j.NotFound)
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%.2fx\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%s\t%s\n", x.Peer, x.rate(), ours/x.rate(), x.Seconds, x.perScan(),
-			per(x.PeerCPU), per(x.BrokerCPU), per(x.EngineCPU), x.PeerPeak>>20, alerts, x.Does)
+		fmt.Fprintf(w, "%s\t%.0f\t%.2fx\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%s\t%s\n", x.Peer, x.rate(), ours/x.rate(), x.Seconds, x.perScan(),
+			per(x.PeerCPU), per(x.BrokerCPU), per(x.EngineCPU), x.PeerPeak>>20, x.Transitions, alerts, x.Does)
 	}
 	w.Flush() //nolint:errcheck // a terminal
 	for i := range r.Results {
