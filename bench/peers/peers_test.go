@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,14 @@ import (
 
 // envPeers turns the test of all peers on: it takes minutes.
 const envPeers = "SCANTRAIL_TEST_PEERS"
+
+// TestMain lets the test's program be the engine's process, as peers itself is.
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Args, "-engine") {
+		main()
+	}
+	os.Exit(m.Run())
+}
 
 // Every peer finds the alerts that are true, and no others.
 func TestPeersFindTheTruth(t *testing.T) {
@@ -86,5 +95,20 @@ func TestFlinkVersion(t *testing.T) {
 	}
 	if want := "<version>" + flinkVersion + "</version>"; !strings.Contains(string(pom), want) {
 		t.Errorf("flink/pom.xml has no %s", want)
+	}
+}
+
+// A report can be printed and written also where nothing could be measured.
+func TestReportOfTooLittle(t *testing.T) {
+	rep := &report{Results: []result{{Peer: "scantrail", Scans: 10, Seconds: 2, PeerCPU: 1}, {Peer: "clickhouse"}}}
+	var table, file strings.Builder
+	rep.print(&table)
+	if err := rep.json(&file); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"Inf", "NaN"} {
+		if strings.Contains(table.String(), bad) {
+			t.Errorf("%s in\n%s", bad, table.String())
+		}
 	}
 }

@@ -38,15 +38,28 @@ func (r *result) use(first, end sample) {
 	r.PeerPeak, r.BrokerPeak, r.EnginePeak = end.peer.Peak, end.broker.Peak, end.engine.Peak
 }
 
-func (r *result) rate() float64 { return float64(r.Scans) / r.Seconds }
+// rate is 0 where the input was read before it could be measured.
+func (r *result) rate() float64 {
+	if r.Seconds == 0 {
+		return 0
+	}
+	return float64(r.Scans) / r.Seconds
+}
 
 // perScan is microseconds of CPU, of all processes.
 func (r *result) perScan() float64 {
-	return (r.PeerCPU + r.BrokerCPU + r.EngineCPU) / float64(r.Scans) * 1e6
+	return r.per(r.PeerCPU + r.BrokerCPU + r.EngineCPU)
+}
+
+func (r *result) per(seconds float64) float64 {
+	return seconds / float64(max(r.Scans, 1)) * 1e6
 }
 
 func (r *result) line() string {
 	s := fmt.Sprintf("%.0f scans/s, %.1f µs of CPU a scan", r.rate(), r.perScan())
+	if r.Scans == 0 {
+		s = "too few scans to measure"
+	}
 	if j := r.Judgement; j != nil {
 		s += fmt.Sprintf("; %d alerts, %d not true, %d not found", j.Alerts, j.NotTrue, j.NotFound)
 	}
@@ -106,13 +119,16 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintln(w, "peer\tscans/s\tscantrail is\tseconds\tCPU µs/scan\tpeer\tbroker\tengine\tpeer MiB\ttransitions\talerts\tnot true\tnot found\tdoes")
 	for i := range r.Results {
 		x := &r.Results[i]
-		per := func(seconds float64) float64 { return seconds / float64(x.Scans) * 1e6 }
+		ratio := "-"
+		if x.rate() > 0 {
+			ratio = fmt.Sprintf("%.2fx", ours/x.rate())
+		}
 		alerts := "-\t-\t-"
 		if j := x.Judgement; j != nil {
 			alerts = fmt.Sprintf("%d\t%d\t%d", j.Alerts, j.NotTrue, j.NotFound)
 		}
-		fmt.Fprintf(w, "%s\t%.0f\t%.2fx\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%s\t%s\n", x.Peer, x.rate(), ours/x.rate(), x.Seconds, x.perScan(),
-			per(x.PeerCPU), per(x.BrokerCPU), per(x.EngineCPU), x.PeerPeak>>20, x.Transitions, alerts, x.Does)
+		fmt.Fprintf(w, "%s\t%.0f\t%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t%d\t%s\t%s\n", x.Peer, x.rate(), ratio, x.Seconds, x.perScan(),
+			x.per(x.PeerCPU), x.per(x.BrokerCPU), x.per(x.EngineCPU), x.PeerPeak>>20, x.Transitions, alerts, x.Does)
 	}
 	w.Flush() //nolint:errcheck // a terminal
 	for i := range r.Results {
