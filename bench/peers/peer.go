@@ -121,7 +121,7 @@ func (r *rig) measure(ctx context.Context, p peer, j job) (result, error) {
 	res := result{Peer: p.name, Does: p.does}
 	var last state
 	var began, said time.Time
-	changed := time.Now()
+	changed, moved := time.Now(), time.Now() // busy counts as a change, not as getting on
 	var first, end sample
 	for {
 		s, err := j.state(ctx)
@@ -132,9 +132,13 @@ func (r *rig) measure(ctx context.Context, p peer, j job) (result, error) {
 		if began.IsZero() && float64(s.consumed) >= warmUp*float64(r.input.scans) {
 			began, first, res.Scans = now, r.sample(j), r.input.scans-s.consumed
 		}
+		if s != last {
+			moved = now
+		}
 		if s != last || s.busy {
 			last, changed, end = s, now, r.sample(j)
-		} else if now.Sub(changed) > patience {
+		}
+		if now.Sub(moved) > patience {
 			return res, fmt.Errorf("no progress for %s: %+v", patience, s)
 		}
 		if now.Sub(said) > 5*time.Second {

@@ -1,6 +1,7 @@
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.flink.api.common.eventtime.WatermarkStrategy;
@@ -124,12 +125,15 @@ public final class Flink {
         @Override
         public void deserialize(ConsumerRecord<byte[], byte[]> r, Collector<Scan> out) {
             consumed.increment();
+            List<Scan> scans;
             try {
-                for (Scan s : parser.parse(r.value(), r.partition(), r.offset(), System.currentTimeMillis())) {
-                    out.collect(s);
-                }
-            } catch (IOException | RuntimeException e) {
+                scans = parser.parse(r.value(), r.partition(), r.offset(), System.currentTimeMillis());
+            } catch (IOException e) {
                 System.err.println("dead letter: " + e.getMessage());
+                return;
+            }
+            for (Scan s : scans) {
+                out.collect(s);
             }
         }
 

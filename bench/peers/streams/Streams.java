@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Properties;
@@ -133,12 +134,15 @@ public final class Streams {
         public void process(Record<byte[], byte[]> r) {
             consumed.increment();
             var source = context().recordMetadata().orElseThrow();
+            List<Scan> scans;
             try {
-                for (Scan s : parser.parse(r.value(), source.partition(), source.offset(), context().currentSystemTimeMs())) {
-                    context().forward(r.withValue(s));
-                }
-            } catch (IOException | RuntimeException e) {
+                scans = parser.parse(r.value(), source.partition(), source.offset(), context().currentSystemTimeMs());
+            } catch (IOException e) {
                 System.err.println("dead letter: " + e.getMessage());
+                return;
+            }
+            for (Scan s : scans) {
+                context().forward(r.withValue(s));
             }
         }
     }

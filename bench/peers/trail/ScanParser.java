@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
+import java.time.DateTimeException;
 import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.List;
@@ -84,7 +85,12 @@ public final class ScanParser {
         if (t.length() < 19) {
             throw new IOException("time " + t);
         }
-        long day = LocalDate.of(digits(t, 0, 4), digits(t, 5, 7), digits(t, 8, 10)).toEpochDay();
+        long day;
+        try {
+            day = LocalDate.of(digits(t, 0, 4), digits(t, 5, 7), digits(t, 8, 10)).toEpochDay();
+        } catch (DateTimeException e) {
+            throw new IOException("time " + t, e);
+        }
         return ((day * 24 + digits(t, 11, 13)) * 60 + digits(t, 14, 16)) * 60 + digits(t, 17, 19);
     }
 
