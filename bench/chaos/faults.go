@@ -27,6 +27,7 @@ func (c *cluster) torment(ctx context.Context, l *load, r *report) error {
 	t := &tormentor{cluster: c, random: rand.New(rand.NewPCG(c.o.Seed, 7)), load: l}
 	away := c.o.Kills / 2
 	for r.Kills < c.o.Kills {
+		l.reach(float64(r.Kills+1) / float64(c.o.Kills))
 		if err := pause(ctx, t.upTo(2*c.o.Every)); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ type load struct {
 	client *kgo.Client
 	from   time.Time
 
+	share  atomic.Uint64 // of the world's time that may be sent, a float64
 	sent   atomic.Int64
 	failed atomic.Pointer[error]
 	hurry  chan struct{} // closed: the faults are over
@@ -54,29 +56,32 @@ func startLoad(ctx context.Context, c *cluster, o options) (*load, error) {
 	return l, nil
 }
 
-// send spreads the world over the time that the faults will take.
+// reach has the world sent up to a share of its time: as far as the faults are.
+func (l *load) reach(share float64) { l.share.Store(math.Float64bits(min(share, 1))) }
+
+// send follows the faults, a little every few milliseconds, so that none of them
+// meets an idle cluster.
 func (l *load) send(ctx context.Context, o options) error {
 	const step = 20 * time.Millisecond
 	whole := l.truth.At.Sub(l.from)
-	steps := int64(o.Every) * int64(o.Kills) / int64(step)
-	hurry := l.hurry
-	for n := int64(1); n <= steps; n++ {
-		at := l.from.Add(time.Duration(float64(whole) * float64(n) / float64(steps)))
-		if err := l.emit(ctx, at); err != nil {
-			return err
-		}
-		wait := time.NewTimer(step)
+	once := time.Duration(float64(whole) * float64(step) / float64(time.Duration(o.Kills)*o.Every))
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	for at := l.from; at.Before(l.truth.At); {
 		select {
-		case <-wait.C:
-		case <-hurry:
-			wait.Stop()
-			n, hurry = max(n, steps-1), nil
+		case <-tick.C:
+			far := l.from.Add(time.Duration(float64(whole) * math.Float64frombits(l.share.Load())))
+			if at = at.Add(once); at.After(far) {
+				at = far
+			}
+		case <-l.hurry:
+			at = l.truth.At
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-	if err := l.emit(ctx, l.truth.At); err != nil {
-		return err
+		if err := l.emit(ctx, at); err != nil {
+			return err
+		}
 	}
 	return l.client.Flush(ctx)
 }

@@ -79,7 +79,7 @@ func (p *Policy) lines() []string {
 	line("status_mismatch: {grace: %ds, reverse: %t}", p.Grace, p.Reverse)
 	p.yamlDeadlines(line)
 	line("calendar: {zone: %q, holidays: [%s]}", p.Zone.String(), strings.Join(p.DaysOff, ", "))
-	line("score: {milestones_weight: 60, silence_weight: 40, on_time_weight: 40, completeness_weight: 30, pickup_weight: 20, exception_free_weight: 10, completeness_required: 85, lts_required: 75, exposure_lost: 35, ship_kpi_required: 90, confirm_late_allowed: 5, smoothing: 20, maturity: 720h}")
+	line("score: {milestones_weight: 60, silence_weight: 40, on_time_weight: 40, completeness_weight: 30, pickup_weight: 20, exception_free_weight: 10, completeness_required: 85, lts_required: 75, exposure_lost: 35, ship_kpi_required: 90, confirm_late_allowed: 5, smoothing: 20, maturity: 720h, publish_after: 504h}")
 	return all
 }
 
