@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"scantrail/bench/kafka"
+	"scantrail/bench/proc"
 	"scantrail/sink"
 )
 
@@ -25,7 +25,7 @@ type cluster struct {
 	o          options
 	kafka      *kafka.Cluster
 	clickhouse *process
-	proxy      *proxy // between the services and ClickHouse
+	proxy      *proc.Proxy // between the services and ClickHouse
 	services   []*process
 	admin      []string // address of each service's admin server
 	binary     string
@@ -43,7 +43,7 @@ func startCluster(ctx context.Context, o options) (*cluster, error) {
 }
 
 func (c *cluster) launch(ctx context.Context) (err error) {
-	if c.binary, err = buildBinary(ctx, c.o.Dir); err != nil {
+	if c.binary, err = proc.Build(ctx, c.o.Dir); err != nil {
 		return err
 	}
 	replicas := map[string]string{"min.insync.replicas": fmt.Sprint(min(2, c.o.Brokers)), "default.replication.factor": fmt.Sprint(c.o.Brokers),
@@ -54,15 +54,15 @@ func (c *cluster) launch(ctx context.Context) (err error) {
 	if c.kafka, err = kafka.Start(ctx, kafka.Options{Dir: filepath.Join(c.o.Dir, "kafka"), Brokers: c.o.Brokers, Properties: replicas, Progress: c.o.Out}); err != nil {
 		return err
 	}
-	engine, err := freeAddr()
+	engine, err := proc.FreeAddr()
 	if err != nil {
 		return err
 	}
-	c.clickhouse = newProcess(c.o.Dir, "clickhouse", nil, c.binary, "clickhouse", "--data", filepath.Join(c.o.Dir, "clickhouse-data"), "--listen", engine)
+	c.clickhouse = newProcess(c.o.Dir, "clickhouse", c.binary, "clickhouse", "--data", filepath.Join(c.o.Dir, "clickhouse-data"), "--listen", engine)
 	if err := c.clickhouse.start(); err != nil {
 		return err
 	}
-	if c.proxy, err = newProxy(engine); err != nil {
+	if c.proxy, err = proc.NewProxy(engine); err != nil {
 		return err
 	}
 	if c.rows, err = sink.Open(sink.Options{URLs: []string{"http://" + engine}, Database: "scantrail", User: "default"}); err != nil {
@@ -84,15 +84,6 @@ func (c *cluster) launch(ctx context.Context) (err error) {
 	return c.ready(ctx, 2*time.Minute)
 }
 
-// buildBinary builds scantrail as it is in this tree.
-func buildBinary(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "scantrail")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "scantrail/cmd/scantrail").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-}
-
 const configText = `
 kafka:
   brokers: [%s]
@@ -108,12 +99,12 @@ admin: {listen: %q}
 `
 
 func (c *cluster) addService(i int) error {
-	admin, err := freeAddr()
+	admin, err := proc.FreeAddr()
 	if err != nil {
 		return err
 	}
 	config := filepath.Join(c.o.Dir, fmt.Sprintf("service-%d.yaml", i))
-	text := fmt.Sprintf(configText, `"`+strings.Join(c.kafka.Addrs(), `", "`)+`"`, i, c.o.Brokers, c.proxy.addr(), admin)
+	text := fmt.Sprintf(configText, `"`+strings.Join(c.kafka.Addrs(), `", "`)+`"`, i, c.o.Brokers, c.proxy.Addr(), admin)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -121,7 +112,7 @@ func (c *cluster) addService(i int) error {
 		c.config = config
 	}
 	c.admin = append(c.admin, admin)
-	c.services = append(c.services, newProcess(c.o.Dir, fmt.Sprintf("service-%d", i), nil, c.binary, "run", "-c", config))
+	c.services = append(c.services, newProcess(c.o.Dir, fmt.Sprintf("service-%d", i), c.binary, "run", "-c", config))
 	return nil
 }
 
@@ -135,7 +126,7 @@ func (c *cluster) migrate(ctx context.Context) error {
 		if time.Now().After(deadline) || ctx.Err() != nil {
 			return fmt.Errorf("scantrail migrate: %w\n%s", err, out)
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := proc.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -156,7 +147,7 @@ func (c *cluster) ready(ctx context.Context, patience time.Duration) error {
 			if time.Now().After(deadline) || ctx.Err() != nil {
 				return fmt.Errorf("service %d is not ready after %s: %w\n%s", i, patience, err, c.services[i].tail(2000))
 			}
-			if err := pause(ctx, 100*time.Millisecond); err != nil {
+			if err := proc.Pause(ctx, 100*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -200,32 +191,12 @@ func (c *cluster) stop() {
 		c.rows.Close() //nolint:errcheck // the end
 	}
 	if c.proxy != nil {
-		c.proxy.close()
+		c.proxy.Close()
 	}
 	if c.clickhouse != nil {
 		c.clickhouse.end(syscall.SIGKILL)
 	}
 	if c.kafka != nil {
 		c.kafka.Stop()
-	}
-}
-
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close() //nolint:errcheck // it was only asked for its port
-	return ln.Addr().String(), nil
-}
-
-func pause(ctx context.Context, wait time.Duration) error {
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

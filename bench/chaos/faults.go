@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"syscall"
 	"time"
+
+	"scantrail/bench/proc"
 )
 
 // fault is one thing that may happen, drawn by its weight.
@@ -28,7 +30,7 @@ func (c *cluster) torment(ctx context.Context, l *load, r *report) error {
 	away := c.o.Kills / 2
 	for r.Kills < c.o.Kills {
 		l.reach(float64(r.Kills+1) / float64(c.o.Kills))
-		if err := pause(ctx, t.upTo(2*c.o.Every)); err != nil {
+		if err := proc.Pause(ctx, t.upTo(2*c.o.Every)); err != nil {
 			return err
 		}
 		f := t.draw()
@@ -71,7 +73,7 @@ func (t *tormentor) draw() fault {
 			s := t.service()
 			s.signal(syscall.SIGSTOP)
 			defer s.signal(syscall.SIGCONT)
-			return pause(ctx, t.pauseTime())
+			return proc.Pause(ctx, t.pauseTime())
 		}},
 		{"stop of a broker", 3, 0, func(ctx context.Context, t *tormentor) error {
 			i := t.random.IntN(t.o.Brokers)
@@ -79,12 +81,12 @@ func (t *tormentor) draw() fault {
 				return err
 			}
 			defer t.kafka.Signal(i, syscall.SIGCONT) //nolint:errcheck // the next fault would tell
-			return pause(ctx, t.pauseTime())
+			return proc.Pause(ctx, t.pauseTime())
 		}},
 		{"cut to ClickHouse", 8, 0, func(ctx context.Context, t *tormentor) error {
-			t.proxy.cut()
-			defer t.proxy.mend()
-			return pause(ctx, t.pauseTime())
+			t.proxy.Cut()
+			defer t.proxy.Mend()
+			return proc.Pause(ctx, t.pauseTime())
 		}},
 		{"SIGTERM during a rebalance", 8, 1, func(_ context.Context, t *tormentor) error {
 			if err := t.killService(); err != nil { // its coming back makes the rebalance
@@ -126,14 +128,14 @@ func (t *tormentor) pauseTime() time.Duration { return t.o.Pause/4 + t.upTo(t.o.
 func (t *tormentor) clickHouseAway(ctx context.Context) error {
 	t.clickhouse.end(syscall.SIGKILL)
 	for range 3 {
-		if err := pause(ctx, t.o.Away/4); err != nil {
+		if err := proc.Pause(ctx, t.o.Away/4); err != nil {
 			return err
 		}
 		if err := t.killService(); err != nil {
 			return err
 		}
 	}
-	if err := pause(ctx, t.o.Away/4); err != nil {
+	if err := proc.Pause(ctx, t.o.Away/4); err != nil {
 		return err
 	}
 	return t.clickhouse.start()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"scantrail/bench/proc"
 	"scantrail/bench/world"
 	"scantrail/schemas"
 )
@@ -73,7 +74,7 @@ func (c *cluster) drained(ctx context.Context, l *load) (raw int64, err error) {
 		if err := c.failure(); err != nil {
 			return 0, err
 		}
-		if err := pause(ctx, 2*time.Second); err != nil {
+		if err := proc.Pause(ctx, 2*time.Second); err != nil {
 			return 0, fmt.Errorf("%d records are still behind after 10 minutes: %w", behind, err)
 		}
 	}

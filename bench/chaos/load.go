@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"scantrail/bench/proc"
 	"scantrail/bench/world"
 )
 
@@ -49,7 +50,7 @@ func startLoad(ctx context.Context, c *cluster, o options) (*load, error) {
 			return nil, fmt.Errorf("creating topic %s: %w", topic, err)
 		}
 	}
-	if err := pause(ctx, 12*time.Second); err != nil { // ingest looks for new topics every 10 s
+	if err := proc.Pause(ctx, 12*time.Second); err != nil { // ingest looks for new topics every 10 s
 		return nil, err
 	}
 	go func() { l.done <- l.send(ctx, o) }()

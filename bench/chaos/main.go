@@ -77,7 +77,7 @@ func run(ctx context.Context, o options) (r *report, err error) {
 		return nil, err
 	}
 	defer load.close()
-	r = &report{Options: o, Began: time.Now(), Faults: map[string]int{}}
+	r = &report{Began: time.Now(), Faults: map[string]int{}}
 	if err := c.torment(ctx, load, r); err != nil {
 		return r, err
 	}

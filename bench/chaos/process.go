@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+
+	"scantrail/bench/proc"
 )
 
 // process is one program that is started again after each of its deaths.
 type process struct {
 	name string
 	args []string
-	env  []string
 	log  string
 
 	mu       sync.Mutex
@@ -23,8 +24,8 @@ type process struct {
 	failed   error // it ended on its own
 }
 
-func newProcess(dir, name string, env []string, args ...string) *process {
-	return &process{name: name, args: args, env: env, log: filepath.Join(dir, name+".log")}
+func newProcess(dir, name string, args ...string) *process {
+	return &process{name: name, args: args, log: filepath.Join(dir, name+".log")}
 }
 
 func (p *process) start() error {
@@ -34,9 +35,8 @@ func (p *process) start() error {
 	}
 	defer out.Close() //nolint:errcheck // the process has its own descriptor
 	cmd := exec.Command(p.args[0], p.args[1:]...)
-	cmd.Env = append(os.Environ(), p.env...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = diesWithParent()
+	cmd.SysProcAttr = proc.DiesWithParent()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}

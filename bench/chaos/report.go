@@ -10,7 +10,6 @@ import (
 
 // report is what a run was and what it found.
 type report struct {
-	Options   options
 	Began     time.Time
 	Tormented time.Duration // from the first fault to the last
 	Drained   time.Duration // from then until everything had arrived

@@ -17,6 +17,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"scantrail/bench/proc"
 )
 
 // Options say which cluster to start.
@@ -196,7 +198,7 @@ func (c *Cluster) launch(i int) error {
 	b.cmd = exec.Command("java", heap, "-XX:+UseG1GC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", c.classpath, "kafka.Kafka", filepath.Join(b.dir, "server.properties"))
 	b.cmd.Stdout, b.cmd.Stderr = output, output
-	b.cmd.SysProcAttr = diesWithParent()
+	b.cmd.SysProcAttr = proc.DiesWithParent()
 	if err := b.cmd.Start(); err != nil {
 		return fmt.Errorf("apache kafka: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"scantrail/bench/proc"
 )
 
 // peer does the job in its way.
@@ -151,7 +153,7 @@ func (r *rig) measure(ctx context.Context, p peer, j job) (result, error) {
 		if err := r.failure(j); err != nil {
 			return res, err
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := proc.Pause(ctx, 100*time.Millisecond); err != nil {
 			return res, err
 		}
 	}

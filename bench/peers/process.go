@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"scantrail/bench/proc"
 )
 
 // process is a program of ours, or of a peer.
@@ -30,7 +32,7 @@ func startProcess(dir, name string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.cmd.Stderr, p.cmd.SysProcAttr = out, diesWithParent()
+	p.cmd.Stderr, p.cmd.SysProcAttr = out, proc.DiesWithParent()
 	stdout, err := p.cmd.StdoutPipe()
 	if err == nil {
 		err = p.cmd.Start()

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/bench/kafka"
+	"scantrail/bench/proc"
 )
 
 // rig is what all peers share: broker, engine and input.
@@ -61,7 +60,7 @@ func (r *rig) startEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.engine.addr, err = freeAddr(); err != nil {
+	if r.engine.addr, err = proc.FreeAddr(); err != nil {
 		return err
 	}
 	if r.server, err = startProcess(r.o.Dir, "clickhouse", self, "-engine", filepath.Join(r.o.Dir, "clickhouse"), "-listen", r.engine.addr); err != nil {
@@ -78,7 +77,7 @@ func (r *rig) startEngine(ctx context.Context) error {
 			return fmt.Errorf("the ClickHouse engine ended:\n%s", r.server.tail(3000))
 		default:
 		}
-		if pause(ctx, 100*time.Millisecond) != nil {
+		if proc.Pause(ctx, 100*time.Millisecond) != nil {
 			return err
 		}
 	}
@@ -123,33 +122,4 @@ func (r *rig) clear(ctx context.Context, database string) error {
 		}
 	}
 	return nil
-}
-
-// buildBinary builds scantrail as it is in this tree.
-func buildBinary(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "scantrail")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, "scantrail/cmd/scantrail").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build, which needs the repository as current directory: %w\n%s", err, out)
-	}
-	return path, nil
-}
-
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close() //nolint:errcheck // it was only asked for its port
-	return ln.Addr().String(), nil
-}
-
-func pause(ctx context.Context, wait time.Duration) error {
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

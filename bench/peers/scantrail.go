@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"scantrail/bench/proc"
 	"scantrail/schemas"
 )
 
@@ -34,12 +35,12 @@ type service struct {
 }
 
 func startScantrail(ctx context.Context, r *rig) (job, error) {
-	binary, err := buildBinary(ctx, r.o.Dir)
+	binary, err := proc.Build(ctx, r.o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &service{rig: r}
-	if s.admin, err = freeAddr(); err != nil {
+	if s.admin, err = proc.FreeAddr(); err != nil {
 		return nil, err
 	}
 	config := filepath.Join(r.o.Dir, "scantrail.yaml")

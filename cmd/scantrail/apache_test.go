@@ -204,13 +204,13 @@ func TestMembersComeAndGoOnApache(t *testing.T) {
 	for n := range 200 {
 		r.scan(200 + n)
 	}
-	r.proxy.cut() // the next member takes partitions away in the middle of a flush
+	r.proxy.Cut() // the next member takes partitions away in the middle of a flush
 	for n := range 200 {
 		r.scan(400 + n)
 	}
 	third := r.join()
 	r.members(3)
-	r.proxy.mend()
+	r.proxy.Mend()
 	for n := range 200 {
 		r.scan(600 + n)
 	}

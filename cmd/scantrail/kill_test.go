@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"scantrail/bench/proc"
 	"scantrail/schemas"
 	"scantrail/sink"
 )
@@ -71,12 +72,11 @@ func newService(t *testing.T) *service {
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
 func freeAddr(t *testing.T) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := proc.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close() //nolint:errcheck // it was only asked for its port
-	return ln.Addr().String()
+	return addr
 }
 
 func (s *service) start() {

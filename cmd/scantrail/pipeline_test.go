@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"scantrail/bench/proc"
 	"scantrail/ingest/carriers"
 	"scantrail/schemas"
 	"scantrail/sink"
@@ -31,7 +30,7 @@ type rig struct {
 	kafka    []kgo.Opt
 	producer *kgo.Client
 	now      atomic.Int64 // Unix milliseconds: the pipeline's clock
-	proxy    *proxy       // between the pipeline and ClickHouse
+	proxy    *proc.Proxy  // between the pipeline and ClickHouse
 	kafkaIs  testBroker
 	broker   string // its address
 }
@@ -58,7 +57,7 @@ func newRigOn(t *testing.T, b testBroker, tweaks ...func(*pipelineOptions)) *rig
 	}
 	o := pipelineOptions{
 		Kafka:      r.kafka,
-		ClickHouse: sink.Options{URLs: []string{"http://" + r.proxy.addr()}, Database: fmt.Sprintf("rig%d_%d", os.Getpid(), rigs.Add(1)), User: "default"},
+		ClickHouse: sink.Options{URLs: []string{"http://" + r.proxy.Addr()}, Database: fmt.Sprintf("rig%d_%d", os.Getpid(), rigs.Add(1)), User: "default"},
 		Topics:     topicOptions{Partitions: 3, Replication: 1, Create: true, Retention: b.retention()},
 		Roles:      roleNames, Migrate: true, Carriers: registry, Generation: 1, StallAfter: time.Hour,
 		Snapshot: time.Minute, FlushRows: 50_000, FlushEvery: 50 * time.Millisecond, RowsEvery: 50 * time.Millisecond,
@@ -363,7 +362,7 @@ func testClickHouseAway(t *testing.T, b testBroker) {
 	r.start()
 	r.send("yunexpress", fmt.Appendf(nil, goodScan, "PICKED_UP"))
 	r.settle()
-	r.proxy.cut()
+	r.proxy.Cut()
 	for _, code := range []string{"FIRST_MILE_ARRIVE", "EXPORT_CUSTOMS_COMPLETE", "MAIN_LINE_DEPART"} {
 		r.send("yunexpress", fmt.Appendf(nil, goodScan, code))
 	}
@@ -377,7 +376,7 @@ func testClickHouseAway(t *testing.T, b testBroker) {
 	if err := r.pipeline.Ready(ctx); err == nil || !strings.Contains(err.Error(), "clickhouse") {
 		t.Errorf("ready says %v while ClickHouse is away", err)
 	}
-	r.proxy.mend()
+	r.proxy.Mend()
 	r.settle()
 	if n := one[uint64](r, "SELECT count() FROM scans FINAL"); n != 4 {
 		t.Errorf("%d scans, want 4", n)
@@ -415,63 +414,15 @@ func testKafkaAway(t *testing.T, b testBroker) {
 	}
 }
 
-// proxy forwards connections to an address, and can be cut.
-type proxy struct {
-	listener net.Listener
-	target   string
-	down     atomic.Bool
-	conns    chan net.Conn
-}
-
-func newProxy(t *testing.T, target string) *proxy {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// newProxy stands between a test and an address until the test ends.
+func newProxy(t *testing.T, target string) *proc.Proxy {
+	t.Helper()
+	p, err := proc.NewProxy(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: ln, target: target, conns: make(chan net.Conn, 4096)}
-	go p.accept()
-	t.Cleanup(func() { ln.Close() }) //nolint:errcheck // ends accept
+	t.Cleanup(p.Close)
 	return p
-}
-
-func (p *proxy) addr() string { return p.listener.Addr().String() }
-func (p *proxy) mend()        { p.down.Store(false) }
-
-// cut closes every connection and refuses new ones.
-func (p *proxy) cut() {
-	p.down.Store(true)
-	for {
-		select {
-		case c := <-p.conns:
-			c.Close() //nolint:errcheck // cut is cut
-		default:
-			return
-		}
-	}
-}
-
-func (p *proxy) accept() {
-	for {
-		c, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		up, err := net.Dial("tcp", p.target)
-		if err != nil || p.down.Load() {
-			c.Close() //nolint:errcheck // refused
-			continue
-		}
-		p.conns <- c
-		p.conns <- up
-		go pipe(c, up)
-		go pipe(up, c)
-	}
-}
-
-func pipe(dst, src net.Conn) {
-	io.Copy(dst, src) //nolint:errcheck // ends with either side
-	dst.Close()       //nolint:errcheck // as above
-	src.Close()       //nolint:errcheck // as above
 }
 
 // TestRestartedIngestKeepsItsLedger stops the pipeline between two batches and

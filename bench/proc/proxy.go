@@ -1,4 +1,4 @@
-package main
+package proc
 
 import (
 	"io"
@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// proxy forwards connections to an address, and can be cut.
-type proxy struct {
+// Proxy forwards connections to an address, and can be cut.
+type Proxy struct {
 	listener net.Listener
 	target   string
 
@@ -16,25 +16,28 @@ type proxy struct {
 	conns map[net.Conn]bool
 }
 
-func newProxy(target string) (*proxy, error) {
+// NewProxy listens on loopback until Close.
+func NewProxy(target string) (*Proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: ln, target: target, conns: map[net.Conn]bool{}}
+	p := &Proxy{listener: ln, target: target, conns: map[net.Conn]bool{}}
 	go p.accept()
 	return p, nil
 }
 
-func (p *proxy) addr() string { return p.listener.Addr().String() }
+// Addr is where it listens.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-func (p *proxy) close() {
+// Close ends it and all its connections.
+func (p *Proxy) Close() {
 	p.listener.Close() //nolint:errcheck // ends accept
-	p.cut()
+	p.Cut()
 }
 
-// cut closes every connection and refuses new ones until mend.
-func (p *proxy) cut() {
+// Cut closes every connection and refuses new ones until Mend.
+func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = true
@@ -43,13 +46,14 @@ func (p *proxy) cut() {
 	}
 }
 
-func (p *proxy) mend() {
+// Mend ends a cut.
+func (p *Proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = false
 }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		c, err := p.listener.Accept()
 		if err != nil {
@@ -59,7 +63,7 @@ func (p *proxy) accept() {
 	}
 }
 
-func (p *proxy) forward(c net.Conn) {
+func (p *Proxy) forward(c net.Conn) {
 	defer c.Close() //nolint:errcheck // the other side is gone
 	up, err := net.Dial("tcp", p.target)
 	if err != nil {
@@ -77,7 +81,7 @@ func (p *proxy) forward(c net.Conn) {
 	io.Copy(c, up) //nolint:errcheck // ends with either side
 }
 
-func (p *proxy) add(conns ...net.Conn) bool {
+func (p *Proxy) add(conns ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.down {
@@ -89,7 +93,7 @@ func (p *proxy) add(conns ...net.Conn) bool {
 	return true
 }
 
-func (p *proxy) remove(conns ...net.Conn) {
+func (p *Proxy) remove(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range conns {
