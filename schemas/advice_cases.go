@@ -16,7 +16,7 @@ func AdviceCases() []AdviceCase {
 		{Rule: RuleCarrierPickupLate, Cause: CauseNoScanSinceLabel},
 		{Rule: RuleStatusMismatch, Detail: "not_marked_delivered"},
 	}
-	for _, cause := range causes() {
+	for _, cause := range Causes() {
 		cases = append(cases, AdviceCase{Cause: cause})
 	}
 	for i := range cases {
@@ -26,8 +26,8 @@ func AdviceCases() []AdviceCase {
 	return cases
 }
 
-// causes are all that alerts may carry.
-func causes() []string {
+// Causes are all that alerts may carry.
+func Causes() []string {
 	return []string{
 		CauseNoScanSinceLabel, CauseMissedPickupScan, CausePickupFailed, CausePickedUpLate,
 		CauseSilentAfterPickup, CauseSilentExportCustoms, CauseSilentLinehaul, CauseSilentAfterArrival,

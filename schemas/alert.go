@@ -44,6 +44,17 @@ const (
 	RuleConfirmLateRate     = "confirm_late_rate"
 )
 
+// Rules are all that alerts can have.
+func Rules() []string {
+	return []string{
+		RuleGap48h, RuleGap72h, RuleMilestoneMissing, RuleStageStalled, RuleUndeliverable, RuleException,
+		RuleFirstScanUploadLate, RuleVirtualWarehouse, RuleNumberInvalid, RuleChannelNotCompliant, RuleLabelNotPlatform,
+		RulePickupLate, RuleCarrierPickupLate, RuleShippedLate, RuleDeliveredLate, RuleStatusMismatch, RuleConfirmLate,
+		RuleLabelLate, RuleCancelUnhandled, RuleFeedStale, RuleLaneDisruption, RuleCompletenessLow, RuleLTSLow,
+		RuleShipKPITwoWeeks, RuleConfirmLateRate,
+	}
+}
+
 // Details of RuleFeedStale: a feed that is silent, the first case of the rule, has
 // none. Only that one holds the pages of its carrier's alerts.
 const (

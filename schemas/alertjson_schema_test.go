@@ -105,6 +105,19 @@ func constants(t *testing.T, path, prefix string) []string {
 	return all
 }
 
+// Rules and Causes leave out nothing that is declared.
+func TestRulesAndCausesAreComplete(t *testing.T) {
+	for name, lists := range map[string][2][]string{
+		"rules":  {Rules(), constants(t, "alert.go", "Rule")},
+		"causes": {Causes(), constants(t, "advice.go", "Cause")},
+	} {
+		have, declared := slices.Sorted(slices.Values(lists[0])), slices.Sorted(slices.Values(lists[1]))
+		if len(declared) == 0 || !slices.Equal(have, declared) {
+			t.Errorf("%s are %v, declared %v", name, have, declared)
+		}
+	}
+}
+
 func TestMessageSchemasHaveTheSameWords(t *testing.T) {
 	s := readMessageSchema(t, "alert.schema.json")
 	data := s.Properties["data"].Properties

@@ -103,7 +103,7 @@ func (e *Endpoint) Problems() []FieldError {
 		{"markets", "write a country as two capitals, such as DE", e.Markets, market.MatchString},
 		{"shops", "give the shop's id", e.Shops, func(s string) bool { return s != "" }},
 		{"carriers", "give a carrier's name, as scantrail carrier list prints it", e.Carriers, func(s string) bool { return s != "" }},
-		{"rules", "give a rule as alerts name it, such as gap_48h", e.Rules, func(s string) bool { return slices.Contains(rules(), s) }},
+		{"rules", "give a rule as alerts name it, such as gap_48h", e.Rules, func(s string) bool { return slices.Contains(schemas.Rules(), s) }},
 		{"statuses", "choose of " + strings.Join(allStatuses(), ", "), e.Statuses, func(s string) bool { return slices.Contains(allStatuses(), s) }},
 	} {
 		for i, s := range l.items {

@@ -2,9 +2,6 @@ package webhook
 
 import (
 	"encoding/base64"
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -59,21 +56,6 @@ func TestEndpointProblems(t *testing.T) {
 		if strings.Contains(ps[0].Error(), "hunter2") {
 			t.Errorf("%s: the message shows the secret", name)
 		}
-	}
-}
-
-// TestRulesAreThoseOfTheDetector reads the names where they are declared.
-func TestRulesAreThoseOfTheDetector(t *testing.T) {
-	source, err := os.ReadFile("../../schemas/alert.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var declared []string
-	for _, m := range regexp.MustCompile(`(?m)^\tRule[A-Z][A-Za-z0-9]* +(?:string )?= "([a-z0-9_]+)"`).FindAllSubmatch(source, -1) {
-		declared = append(declared, string(m[1]))
-	}
-	if have := rules(); len(declared) == 0 || !slices.Equal(have, declared) {
-		t.Errorf("rules.go has %v, schemas/alert.go %v", have, declared)
 	}
 }
 
