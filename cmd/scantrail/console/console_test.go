@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"scantrail/cmd/scantrail/query/querytest"
 	"scantrail/cmd/scantrail/web"
 	"scantrail/schemas/texts"
 	"scantrail/sink"
@@ -31,6 +32,13 @@ func newSite(t *testing.T) *site {
 	_, err = sink.Migrate(t.Context(), conn, sink.MigrateOptions{Now: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)})
 	must(t, err)
 	return siteOf(t, Options{Rows: conn})
+}
+
+// worldSite serves the console over the world of package querytest.
+func worldSite(t *testing.T) *site {
+	t.Helper()
+	w := querytest.Start(t)
+	return siteOf(t, Options{Rows: w.Rows, Kafka: w.Kafka, Now: func() time.Time { return w.Clock }})
 }
 
 func siteOf(t *testing.T, o Options) *site {
@@ -115,4 +123,9 @@ func TestLanguageOf(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
+}
+
+func TestNow(t *testing.T) {
+	s := worldSite(t)
+	s.page("/", "2026-11-15 00:00")
 }
