@@ -36,7 +36,8 @@ type entity struct {
 	links  []string            // other numbers that it knows of
 	moved  bool                // to the root of those
 	failed bool                // a number of its failed the check, by what was handed over
-	asking int64               // offset of the record that asked for what it was before; -1: none
+	asking int64               // offset of the answer that brings back what it was before; -1: none
+	held   []schemas.Record    // what came for it before that answer
 	alerts map[schemas.ID]*Transition
 	again  map[schemas.ID]bool // of these, homes disagree about their state
 	fresh  bool
@@ -73,7 +74,7 @@ type Move struct {
 // partition knew when they moved is added there, so that all partitions are to be
 // replayed until nothing new is said.
 func History(docs map[string]*Document, moves Moves, log iter.Seq2[int64, *schemas.Record]) Replay {
-	h := history{docs: docs, moves: moves, entities: map[string]*entity{}, asked: asks(log)}
+	h := history{docs: docs, moves: moves, entities: map[string]*entity{}, asked: asks(log), answers: map[int64]string{}}
 	for offset, r := range log {
 		h.apply(offset, r)
 	}
@@ -106,7 +107,8 @@ type history struct {
 	moves    Moves
 	entities map[string]*entity
 	names    []string
-	asked    map[int64]int64
+	asked    map[int64]int64  // offset of the answer by that of the record that asked
+	answers  map[int64]string // who waits for the answer at an offset
 	clock    Clock
 	stalled  []string
 	replay   Replay
@@ -125,19 +127,63 @@ func (h *history) entity(name string) *entity {
 }
 
 func (h *history) apply(offset int64, r *schemas.Record) {
-	home := func(own string) *entity {
-		if r.Home != "" {
-			own = r.Home
-		}
-		e := h.entity(own)
-		if answer, ok := h.asked[offset]; ok {
-			e.asking = answer
-		}
-		return e
+	switch r.Kind {
+	case schemas.KindTick:
+		h.tick(offset, &r.Tick)
+		return
+	case schemas.KindControl:
+		h.turn(offset, &r.Control)
+		return
+	case schemas.KindRebuild:
+		h.release(offset)
+		return
+	case schemas.KindFeed:
+		return
 	}
+	name := homeOf(r)
+	e := h.entity(name)
+	if answer, ok := h.asked[offset]; ok {
+		e.asking = answer
+		h.answers[answer] = name
+	}
+	if e.asking > offset {
+		e.held = append(e.held, *r)
+		return
+	}
+	h.take(offset, e, r)
+}
+
+// release has an entity take what was held for it until this answer.
+func (h *history) release(offset int64) {
+	e := h.entities[h.answers[offset]]
+	if e == nil {
+		return
+	}
+	for i := range e.held {
+		h.take(offset, e, &e.held[i])
+	}
+	e.held = nil
+}
+
+// homeOf names the entity that a record is for.
+func homeOf(r *schemas.Record) string {
+	switch {
+	case r.Home != "":
+		return r.Home
+	case r.Kind == schemas.KindEvent:
+		return r.Event.TrackingNumber
+	case r.Kind == schemas.KindVoid:
+		return r.Void.TrackingNumber
+	case r.Kind == schemas.KindAlias:
+		return r.Alias.TrackingNumber
+	}
+	return OrderKey(r.Order.ShopID, r.Order.OrderID)
+}
+
+// take adds a record to what is known of its entity.
+func (h *history) take(offset int64, e *entity, r *schemas.Record) {
 	switch r.Kind {
 	case schemas.KindEvent:
-		e := home(r.Event.TrackingNumber)
 		h.link(offset, r.Home, e, r.Event.TrackingNumber)
 		f := newFact(&r.Event)
 		f.id = shortened(f.id)
@@ -147,26 +193,20 @@ func (h *history) apply(offset int64, r *schemas.Record) {
 			e.facts[f.id] = &f
 		}
 	case schemas.KindVoid:
-		e := home(r.Void.TrackingNumber)
 		h.link(offset, r.Home, e, r.Void.TrackingNumber)
 		e.voids[shortened(r.Void.EventFactID)] = true
 	case schemas.KindAlias:
-		h.link(offset, r.Alias.TrackingNumber, home(r.Alias.TrackingNumber), r.Alias.OtherNumber)
+		h.link(offset, r.Alias.TrackingNumber, e, r.Alias.OtherNumber)
 	case schemas.KindHandover:
-		h.takeOver(offset, r.Home, home(""), r.Handover.TrackingNumber)
+		h.takeOver(offset, r.Home, e, r.Handover.TrackingNumber)
 	case schemas.KindOrder:
 		if o := r.Order; r.Home == "" {
-			e := home(OrderKey(o.ShopID, o.OrderID))
 			e.own = append(e.own, o)
 		} else {
-			e, key := home(""), [2]string{o.ShopID, o.OrderID}
+			key := [2]string{o.ShopID, o.OrderID}
 			h.link(offset, r.Home, e, under(&o))
 			e.orders[key] = append(e.orders[key], o)
 		}
-	case schemas.KindTick:
-		h.tick(offset, &r.Tick)
-	case schemas.KindControl:
-		h.turn(offset, &r.Control)
 	}
 }
 
