@@ -102,7 +102,7 @@ func (j *judge) promised(o *order) (at int64, number string) {
 				last = o.facts[i]
 			}
 		}
-		return o.promise, o.number(last.At/1000, func(f *schemas.OrderFact) bool { return f.Kind == last.Kind && f.PromiseAt/1000 == o.promise })
+		return o.promise, o.cameUnder(&last)
 	}
 	created := o.first(schemas.OrderCreated)
 	for _, p := range j.p.Promises {
@@ -214,7 +214,7 @@ func three(post string) string {
 func (j *judge) atOnce(o *order) {
 	l := j.life
 	if j.p.SellerLabel && o.source == "seller" {
-		j.add("label_not_platform", "", o.number(o.sourceAt, func(f *schemas.OrderFact) bool { return f.LabelSource != "" }), o.sourceAt, 1, "open", 0)
+		j.add("label_not_platform", "", o.number(o.sourceAt, func(f *schemas.OrderFact) bool { return f.Kind == schemas.OrderLabelCreated && f.LabelSource != "" }), o.sourceAt, 1, "open", 0)
 	}
 	if len(j.p.Channels) > 0 && o.carrier != "" && !slices.Contains(j.p.Channels, o.carrier) {
 		j.add("channel_not_compliant", "", o.number(o.carrierAt, func(f *schemas.OrderFact) bool { return f.Kind == schemas.OrderLabelCreated && f.Carrier != "" }), o.carrierAt, 1, "open", 0)

@@ -129,14 +129,19 @@ func newOrder(shop, id string, facts []schemas.OrderFact) *order {
 	return o
 }
 
-// compareOrderFacts is the order among the facts of an order; those that it calls
-// equal are one.
+// compareOrderFacts is the order among the facts of an order, with the numbers
+// under which they came; those that it calls equal are one.
 func compareOrderFacts(a, b schemas.OrderFact) int {
+	return cmp.Or(compareSayings(&a, &b), slices.Compare(a.TrackingNumbers, b.TrackingNumbers))
+}
+
+// compareSayings is definition 5: the order among the facts of an order by what they say.
+func compareSayings(a, b *schemas.OrderFact) int {
 	return cmp.Or(cmp.Compare(a.At/1000, b.At/1000), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Market, b.Market),
 		cmp.Compare(a.Carrier, b.Carrier), cmp.Compare(a.LabelSource, b.LabelSource), cmp.Compare(a.OriginCountry, b.OriginCountry),
 		cmp.Compare(a.DestinationCountry, b.DestinationCountry), cmp.Compare(a.DestinationPostcode, b.DestinationPostcode),
 		cmp.Compare(a.PromiseAt/1000, b.PromiseAt/1000), cmp.Compare(a.Until/1000, b.Until/1000),
-		cmp.Compare(bit(a.Accepted), bit(b.Accepted)), slices.Compare(a.TrackingNumbers, b.TrackingNumbers))
+		cmp.Compare(bit(a.Accepted), bit(b.Accepted)))
 }
 
 // first returns the time of the earliest fact of one of the kinds.
@@ -152,12 +157,23 @@ func (o *order) since(at int64, kinds ...schemas.OrderKind) int64 {
 	return never
 }
 
-// number returns the number under which the fact at an anchor came, the smallest
-// of several.
-func (o *order) number(at int64, is func(f *schemas.OrderFact) bool) (number string) {
+// number returns the number of an anchor: that under which the first fact in order
+// of which a condition holds came, the smallest of several.
+func (o *order) number(at int64, is func(f *schemas.OrderFact) bool) string {
 	for i := range o.facts {
-		if f := &o.facts[i]; f.At/1000 == at && is(f) && (number == "" || under(f) < number) {
-			number = under(f)
+		if f := &o.facts[i]; f.At/1000 == at && is(f) {
+			return o.cameUnder(f)
+		}
+	}
+	return ""
+}
+
+// cameUnder returns the smallest of the numbers under which a fact came.
+func (o *order) cameUnder(f *schemas.OrderFact) string {
+	number := under(f)
+	for i := range o.facts {
+		if g := &o.facts[i]; compareSayings(f, g) == 0 {
+			number = min(number, under(g))
 		}
 	}
 	return number
