@@ -77,6 +77,9 @@ INSERT INTO alerts (alert_id, home, version, rule, level, status, parcel_id, tra
 	SELECT reinterpretAsUUID(sipHash128(n, 1)), toUUID('00000000-0000-0000-0000-000000000001'), 1, if(n % 50 = 1, 'lane_disruption', 'gap_48h'), 1, if(n % 5, 'open', 'resolved'), reinterpretAsUUID(sipHash128(n * 2)), 'LX', 'shop-' || toString(n * 2 % 3), 'CN', 'US', 'linehaul',
 		toDateTime64('2026-09-01', 3, 'UTC') + toIntervalHour(n * 2 + 50) AS anchor_at, anchor_at + toIntervalHour(48 + 24 * 10) AS opened_at, opened_at FROM (SELECT number AS n FROM numbers(300));
 INSERT INTO alerts SELECT * REPLACE (toUUID('00000000-0000-0000-0000-000000000000') AS home, 2 AS level) FROM alerts WHERE cityHash64(alert_id) % 5 = 0;
+INSERT INTO alert_handling (alert_id, action_id, rank, at, action, level, by, assignee, until, comment)
+	SELECT reinterpretAsUUID(sipHash128(number % 100 * 3, 1)), reinterpretAsUUID(sipHash128(number, 4)), number, toDateTime64('2026-10-20', 3, 'UTC') + toIntervalMinute(number), arrayElement(['acknowledged', 'assigned', 'snoozed', 'reopened'], number % 7 % 4 + 1) AS action,
+		1, 'ops', if(action = 'assigned', 'Ada', ''), if(action = 'snoozed', toDateTime64('2026-10-22', 3, 'UTC') + toIntervalMinute(number * 5), NULL), if(number % 3, '', 'note ' || toString(number)) FROM numbers(250);
 INSERT INTO scans (partition, offset, received_at, occurred_at, parcel_id, fact_id, tracking_number, carrier, milestone, milestone_no, physical, progress, mapping_version)
 	SELECT PART, intDiv(number, 4), toDateTime64('2026-10-01', 3, 'UTC') + toIntervalMinute(number) AS received_at, received_at - toIntervalMinute(number % 90), reinterpretAsUUID(sipHash128(n)), reinterpretAsUUID(sipHash128(intDiv(number, 2) * 2)), 'LX' || leftPad(toString(n), 9, '0') || 'CN', 'usps', 'departed_origin', 50, true, true, 1
 	FROM (SELECT number, intDiv(number, 8) * 4 + number % 4 AS n FROM numbers(2400)) WHERE number % 4 = PART;

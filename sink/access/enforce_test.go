@@ -73,7 +73,7 @@ func (s *schema) users(name string) string {
 		b.WriteString("</" + tag + ">\n")
 	}
 	b.WriteString("<clickhouse><profiles><default>\n")
-	if !strings.HasSuffix(name, "writer") && name != MigratorRole {
+	if !strings.HasSuffix(name, "writer") && name != MigratorRole && name != ConsoleRole {
 		for _, l := range profile() {
 			element(l.name, strings.Trim(l.value, "'"))
 		}
@@ -218,6 +218,7 @@ func TestEnforced(t *testing.T) {
 	}{
 		{AnalystRole, analystAsks()}, {SellerRole, sellerAsks()}, {WriterRole, writerAsks()}, {RawWriterRole, rawWriterAsks()},
 		{TextsRole, []ask{{"SELECT toString(count()) FROM scan_texts WHERE raw_text != ''", "2"}, {"SELECT toString(count()) FROM raw_records", denied}}},
+		{ConsoleRole, consoleAsks()},
 		{RawReaderRole, []ask{{"SELECT max(raw) FROM raw_records", "Ada Example"}, {"SELECT toString(count()) FROM parcels", denied}}},
 		{AuditorRole, []ask{{"SELECT raw FROM raw_records", denied}, {"SELECT toString(count()) FROM archive FINAL", "0"}, {"SELECT raw FROM dead_letters ORDER BY offset LIMIT 1", "Ada Example"}}},
 	} {
@@ -288,6 +289,8 @@ func analystAsks() []ask {
 		{"SELECT toString(groupArray(reason)) FROM dead_letters FINAL", "['no_time','no_time']"},
 		{"SELECT toString(count()) FROM feed_health", "1"},
 		{"SELECT toString(count()) FROM seller_users", denied},
+		{"SELECT toString(count()) FROM alerts_to_handle WHERE last_comment = ''", "3"},
+		{"INSERT INTO alert_handling (action) VALUES ('x')", denied},
 		{"INSERT INTO blocks (partition) VALUES (1)", denied},
 	}...)
 }
@@ -315,6 +318,9 @@ func sellerAsks() []ask {
 		{"SELECT toString(count()) FROM dead_letters", denied},
 		{"SELECT document FROM policies", denied},
 		{"SELECT toString(count()) FROM feed_health", denied},
+		{"SELECT toString(count()) FROM alert_handling", denied},
+		{"SELECT toString(count()) FROM alert_handling_current", denied},
+		{"SELECT toString(count()) FROM alerts_to_handle", denied},
 		{"INSERT INTO seller_users (user_name, shop_id, version) VALUES ('default', 'bolt', 9)", denied},
 	}...)
 }
@@ -330,6 +336,8 @@ func writerAsks() []ask {
 		{"SELECT toString(count()) FROM scans WHERE NOT backfill AND parcel_id IN (SELECT parcel_id FROM parcels FINAL WHERE shop_id = 'x')", "0"},
 		{"SELECT toString(count()) FROM order_facts WHERE NOT backfill AND shop_id = 'x'", "0"},
 		{"SELECT toString(count() > 1) FROM schema_migrations", "1"},
+		{"SELECT toString(countIf(snoozed)) FROM alerts_to_handle", "0"},
+		{"INSERT INTO alert_handling (action) VALUES ('x')", denied},
 		{"INSERT INTO raw_records (topic) VALUES ('x')", denied},
 		{"INSERT INTO seller_users (user_name) VALUES ('x')", denied},
 		{"INSERT INTO schema_migrations (version) VALUES (9)", denied},
@@ -353,6 +361,22 @@ func writes(r rule) string {
 		return "done"
 	}
 	return "the grant SELECT" // and not INSERT
+}
+
+func consoleAsks() []ask {
+	return []ask{
+		{"INSERT INTO alert_handling (alert_id, action_id, action, at) VALUES (generateUUIDv4(), generateUUIDv4(), 'acknowledged', now())", "done"},
+		{"SELECT toString(count()) FROM alert_handling_current", "1"},
+		{"SELECT toString(count()) FROM alerts_to_handle", "3"},
+		{"SELECT toString(count(raw_text)) FROM parcel_trail", "8"},
+		{"SELECT toString(count()) FROM scan_texts WHERE raw_text != ''", "2"},
+		{"SELECT max(raw) FROM dead_letters", "Bo Example"},
+		{"SELECT toString(count() > 1) FROM schema_migrations", "1"},
+		{"SELECT raw FROM raw_records", denied},
+		{"SELECT toString(count()) FROM seller_users", denied},
+		{"INSERT INTO blocks (partition) VALUES (1)", denied},
+		{"ALTER TABLE alert_handling DELETE WHERE 1", denied},
+	}
 }
 
 func rawWriterAsks() []ask {

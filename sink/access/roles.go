@@ -16,6 +16,7 @@ const (
 	SellerRole    = "scantrail_seller"     // the same for the shops of seller_users
 	TextsRole     = "scantrail_texts"      // beside analyst: what carriers printed, and dead letters whole
 	RawReaderRole = "scantrail_raw_reader" // beside analyst: raw_records
+	ConsoleRole   = "scantrail_console"    // the role web of the service: what analyst and texts read; what people did about alerts
 )
 
 // role is a role with what follows GRANT for it.
@@ -69,6 +70,7 @@ func rules() map[string]rule {
 		"raw_records":       {hidden: all},
 		"schema_migrations": {read: true},
 		"seller_users":      {hidden: all, seller: "user_name = currentUser()"},
+		"alert_handling":    {read: true}, // written by the console; what staff said of a shop is not for the shop
 	}
 }
 
@@ -98,7 +100,9 @@ func (s *schema) roles() []role {
 	}
 	for _, v := range s.views {
 		for _, r := range []*role{&writer, &analyst, &seller, &auditor} {
-			r.grants = append(r.grants, "SELECT ON "+s.table(v))
+			if r != &seller || !slices.Contains(staffViews(), v) {
+				r.grants = append(r.grants, "SELECT ON "+s.table(v))
+			}
 		}
 	}
 	texts := role{TextsRole, slices.Concat(s.grants("SELECT", "scan_texts", nil), s.grants("SELECT", "dead_letters", nil))}
@@ -112,8 +116,12 @@ func (s *schema) roles() []role {
 		{RawWriterRole, slices.Concat(s.grants("INSERT", "raw_records", nil), s.grants("INSERT", "data_gaps", nil))},
 		analyst, seller, texts,
 		{RawReaderRole, s.grants("SELECT", "raw_records", nil)},
+		{ConsoleRole, slices.Concat(analyst.grants, texts.grants, s.grants("INSERT", "alert_handling", nil))},
 	}
 }
+
+// staffViews show what people did about alerts: sellers do not see them.
+func staffViews() []string { return []string{"alert_handling_current", "alerts_to_handle"} }
 
 // analyst returns the grants to read what a table does not hide. A view asks
 // for the rights of whoever reads it, column by column.
