@@ -2,18 +2,13 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/ingest/carriers"
 	"scantrail/ingest/deadletters"
@@ -109,54 +104,18 @@ func (f *replayFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer client.Close()
-	out := replaySender{client: client, live: f.live, dry: !f.send}
-	if out.topics, err = kadm.NewClient(client).ListTopics(ctx); err != nil {
-		return err
+	var groups []deadletters.Group
+	sent := int64(0)
+	if f.send {
+		groups, sent, err = deadletters.Send(ctx, o, client, f.live)
+	} else {
+		groups, err = deadletters.Find(ctx, o, func(*deadletters.Record) error { return nil })
 	}
-	groups, err := deadletters.Find(ctx, o, func(r *deadletters.Record) error { return out.send(ctx, r) })
-	err = errors.Join(err, out.finish(ctx))
 	printGroups(cmd.OutOrStdout(), groups)
 	if f.send {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d records sent\n", out.sent.Load())
+		fmt.Fprintf(cmd.OutOrStdout(), "%d records sent\n", sent)
 	} else if err == nil {
 		fmt.Fprintln(cmd.OutOrStdout(), "nothing was sent: --send sends the records that are readable now")
-	}
-	return err
-}
-
-// replaySender produces records to topics that are still there.
-type replaySender struct {
-	client *kgo.Client
-	topics kadm.TopicDetails
-	live   bool
-	dry    bool
-	sent   atomic.Int64
-	failed atomic.Pointer[error]
-}
-
-func (s *replaySender) send(ctx context.Context, r *deadletters.Record) error {
-	if s.dry {
-		return nil
-	}
-	if d, ok := s.topics[r.Topic]; !ok || d.Err != nil {
-		return fmt.Errorf("topic %s, from which dead letters came, is not there any more: create it, or choose others with --carrier", r.Topic)
-	}
-	s.client.Produce(ctx, r.KafkaRecord(s.live), func(_ *kgo.Record, err error) {
-		if err != nil {
-			s.failed.CompareAndSwap(nil, &err)
-			return
-		}
-		s.sent.Add(1)
-	})
-	return nil
-}
-
-func (s *replaySender) finish(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-	defer cancel()
-	err := s.client.Flush(ctx)
-	if failed := s.failed.Load(); failed != nil {
-		err = errors.Join(err, *failed)
 	}
 	return err
 }

@@ -6,7 +6,6 @@ package deadletters
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -84,12 +83,10 @@ type refused struct {
 
 type finder struct {
 	o       Options
-	decoder *carriers.Decoder
-	order   schemas.OrderFact
+	reader  *Reader
 	records map[source]*refused
 	groups  []Group
 	sent    map[schemas.ID]bool
-	now     int64
 }
 
 // Find reads the dead-letter topic twice, up to its present end, and calls each
@@ -97,8 +94,7 @@ type finder struct {
 // particular order. The bytes of a record stand in its first letter only, which
 // may lie in another partition than the one that was asked for.
 func Find(ctx context.Context, o Options, each func(*Record) error) ([]Group, error) {
-	f := &finder{o: o, decoder: o.Registry.NewDecoder(o.Limits), records: map[source]*refused{}, sent: map[schemas.ID]bool{},
-		now: time.Now().UnixMilli()}
+	f := &finder{o: o, reader: NewReader(o.Registry, o.Limits, time.Now()), records: map[source]*refused{}, sent: map[schemas.ID]bool{}}
 	ends, err := f.ends(ctx)
 	if err != nil {
 		return nil, err
@@ -250,36 +246,16 @@ func (f *finder) judge(d *schemas.DeadLetter, r *kgo.Record, x *refused, each fu
 		return nil
 	}
 	f.sent[id] = true
-	events, rejections, why := f.decode(d, r)
-	if rejections >= int(x.letters) || events == 0 && rejections > 0 {
+	now := f.reader.Read(d.Topic, d.Carrier, r.Key, d.Raw)
+	if len(now.Rejected) >= int(x.letters) || now.Facts() == 0 && len(now.Rejected) > 0 {
 		g.Refused++
 		if g.Example == "" {
-			g.Example = why
+			g.Example = now.Rejected[0]
 		}
 		return nil
 	}
 	g.Mended++
-	g.Events += events
+	g.Events += now.Facts()
 	return each(&Record{Topic: d.Topic, Carrier: d.Carrier, Key: r.Key, Value: d.Raw,
 		Origin: fmt.Sprintf("%s/%d/%d", d.Topic, d.Partition, d.Offset)})
-}
-
-// decode reads a record as ingest would now.
-func (f *finder) decode(d *schemas.DeadLetter, r *kgo.Record) (events, rejections int, why string) {
-	if d.Topic == schemas.OrdersTopic {
-		err := schemas.ParseOrderFact(d.Raw, &f.order)
-		if err == nil {
-			return 1, 0, ""
-		}
-		var bad *schemas.FieldError
-		if errors.As(err, &bad) {
-			return 0, 1, bad.Reason + ": " + bad.Error()
-		}
-		return 0, 1, err.Error()
-	}
-	res := f.decoder.Decode(d.Carrier, d.Raw, carriers.Source{Topic: d.Topic, Key: r.Key, ReceivedAt: f.now})
-	if len(res.Rejected) > 0 {
-		why = string(res.Rejected[0].Reason) + ": " + res.Rejected[0].Detail
-	}
-	return len(res.Events) + len(res.Aliases) + len(res.Voids), len(res.Rejected), why
 }
