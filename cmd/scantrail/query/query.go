@@ -24,6 +24,9 @@ var ErrSlow = errors.New("the query took too long")
 // ErrNone says that there is no such thing.
 var ErrNone = errors.New("not found")
 
+// ErrWrong says that what somebody asked for cannot be.
+var ErrWrong = errors.New("cannot be done")
+
 // Queries asks one database.
 type Queries struct{ conn driver.Conn }
 
