@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,8 +16,9 @@ import (
 )
 
 // startAdmin serves /metrics, /healthz (the process runs) and /readyz (Kafka
-// and ClickHouse answered, and every role is up; otherwise 503 and why).
-func startAdmin(listen string, reg *prometheus.Registry, ready func(context.Context) error) (stop func(), addr string, err error) {
+// and ClickHouse answered, and every role is up; otherwise 503 and why). Profiles
+// of the process are below /debug/pprof/ where the configuration asks for them.
+func startAdmin(c AdminConfig, reg *prometheus.Registry, ready func(context.Context) error) (stop func(), addr string, err error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -29,11 +31,14 @@ func startAdmin(listen string, reg *prometheus.Registry, ready func(context.Cont
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	ln, err := net.Listen("tcp", listen)
+	if c.Pprof {
+		addProfiles(mux)
+	}
+	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, "", fmt.Errorf("admin.listen: %w; choose another address with admin.listen", err)
 	}
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second, MaxHeaderBytes: 16 << 10}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: adminWriteLimit(c), MaxHeaderBytes: 16 << 10}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -45,6 +50,24 @@ func startAdmin(listen string, reg *prometheus.Registry, ready func(context.Cont
 		srv.Shutdown(ctx) //nolint:errcheck // a scrape may be cut short
 		<-done
 	}, ln.Addr().String(), nil
+}
+
+// addProfiles serves what package pprof offers, without its global handlers.
+func addProfiles(mux *http.ServeMux) {
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
+
+// adminWriteLimit leaves time for a profile, which package pprof takes for as
+// long as it is asked to.
+func adminWriteLimit(c AdminConfig) time.Duration {
+	if c.Pprof {
+		return 5 * time.Minute
+	}
+	return 15 * time.Second
 }
 
 // newHealthcheckCommand asks a running process, for images that hold no curl.

@@ -24,6 +24,7 @@ type Config struct {
 	Sink       SinkConfig       `yaml:"sink"`
 	Notify     NotifyConfig     `yaml:"notify"`
 	Raw        RawConfig        `yaml:"raw"`
+	Web        WebConfig        `yaml:"web"`
 	Admin      AdminConfig      `yaml:"admin"`
 	Log        LogConfig        `yaml:"log"`
 }
@@ -140,6 +141,7 @@ type RawClickHouseConfig struct {
 type AdminConfig struct {
 	Listen         string `yaml:"listen"`
 	InsecureListen bool   `yaml:"insecure_listen"` // allow an address that other machines reach
+	Pprof          bool   `yaml:"pprof"`           // profiles of the process below /debug/pprof/; on loopback alone
 }
 
 // LogConfig is what goes to standard error.
@@ -172,6 +174,7 @@ func DefaultConfig() *Config {
 		Notify:   NotifyConfig{HoldLimit: 24 * time.Hour, IncidentLimit: 7 * 24 * time.Hour, GiveUpAfter: 24 * time.Hour},
 		Raw: RawConfig{Days: sink.DefaultRawDays, MaxValueBytes: sink.DefaultRawValueBytes,
 			ClickHouse: RawClickHouseConfig{User: "scantrail_raw"}},
+		Web:   defaultWeb(),
 		Admin: AdminConfig{Listen: "127.0.0.1:9464"},
 		Log:   LogConfig{Level: "info", Format: "auto"},
 	}
@@ -318,6 +321,7 @@ func (c *Config) resolve(dir string) {
 	c.ClickHouse.Password.resolve(dir)
 	c.Raw.ClickHouse.Password.resolve(dir)
 	c.Notify.resolve(dir)
+	c.Web.resolve(dir)
 }
 
 // readLimited reads a file of at most limit bytes.

@@ -79,6 +79,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 	got.Raw.ClickHouse.Password.resolve("")
 	got.Kafka.SASL.Password.resolve("")
 	got.Notify.resolve("")
+	got.Web.resolve("")
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read back differently:\n%s\ngot  %+v\nwant %+v", out, got, want)
 	}

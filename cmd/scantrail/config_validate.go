@@ -22,6 +22,7 @@ func (c *Config) Validate() error {
 	c.Sink.validate(&ps)
 	c.Notify.validate(&ps)
 	c.Raw.validate(&ps, c.ClickHouse.User)
+	c.Web.validate(&ps)
 	c.Admin.validate(&ps)
 	ps.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ps.oneOf("log.format", c.Log.Format, "auto", "text", "json")
@@ -234,6 +235,10 @@ func (a *AdminConfig) validate(ps *Problems) {
 	if err := checkHostPort(a.Listen); err != nil {
 		ps.add("admin.listen", err.Error(), "write host:port, such as 127.0.0.1:9464")
 		return
+	}
+	if a.Pprof && !isLoopback(a.Listen) {
+		ps.add("admin.pprof", fmt.Sprintf("would show the process's memory and arguments to other machines (admin.listen is %q)", a.Listen),
+			"listen on 127.0.0.1 and reach it through ssh -L, or set false")
 	}
 	if !a.InsecureListen && !isLoopback(a.Listen) {
 		ps.add("admin.listen", fmt.Sprintf("%q can be reached by other machines, without a login", a.Listen),

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/bench/world"
+	"scantrail/cmd/scantrail/web"
 	"scantrail/ingest/carriers"
 	"scantrail/schemas"
 	"scantrail/sink"
@@ -28,6 +31,7 @@ type demoFlags struct {
 	speed    float64
 	seed     uint64
 	report   string
+	listen   string
 	kafka    int
 	http     string
 	data     string
@@ -48,6 +52,7 @@ found, and how many alerts were wrong.
 
 With --for the demo ends after about that time with a summary. Without it, it goes
 on in real time once the world has arrived at the present, and says how to query it.
+The console is on 127.0.0.1:8080 from the first second on.
 
 The first run fetches the ClickHouse engine through npm into the user's cache
 directory; SCANTRAIL_LIBCHDB names another copy of libchdb.so.`,
@@ -64,6 +69,7 @@ directory; SCANTRAIL_LIBCHDB names another copy of libchdb.so.`,
 	cmd.Flags().Float64Var(&f.speed, "speed", 0, "simulated seconds per second (default: as --for needs, or 45 days a minute)")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the world: the same seed is the same world")
 	cmd.Flags().StringVar(&f.report, "report", "", "write the report as JSON to this file")
+	cmd.Flags().StringVar(&f.listen, "listen", web.DefaultListen, "address of the console on loopback (a free port where this one is taken)")
 	cmd.Flags().IntVar(&f.kafka, "kafka-port", 0, "port of the embedded Kafka on 127.0.0.1 (default: a free one)")
 	cmd.Flags().StringVar(&f.http, "clickhouse", embeddedClickHouse, "address of the embedded ClickHouse on loopback")
 	cmd.Flags().StringVar(&f.data, "data", "", "keep the data in this directory (default: a temporary one)")
@@ -82,6 +88,9 @@ func (f demoFlags) validate() error {
 	case f.data != "" && !emptyDir(f.data):
 		return fmt.Errorf("--data %s: holds something already; a demo begins in an empty directory", f.data)
 	}
+	if !isLoopback(f.listen) {
+		return fmt.Errorf("--listen %s: want an address on loopback such as %s: the demo has no login", f.listen, web.DefaultListen)
+	}
 	return nil
 }
 
@@ -99,6 +108,7 @@ type demo struct {
 	clock    *worldClock
 	world    *world.World
 	truth    *world.Truth
+	console  *web.Server
 	pipeline *pipeline
 	kafka    []kgo.Opt
 	sent     int64         // records of the world that Kafka has
@@ -110,6 +120,10 @@ func runDemo(ctx context.Context, f demoFlags, out io.Writer) (err error) {
 		return err
 	}
 	d := &demo{flags: f, out: out, started: time.Now()}
+	if err := d.openConsole(); err != nil {
+		return err
+	}
+	defer d.console.Close()
 	servers, err := startEmbedded(ctx, embeddedOptions{
 		Data: f.data, KafkaPort: f.kafka, ClickHouse: f.http, Log: d.logger(), Progress: os.Stderr,
 	})
@@ -195,7 +209,7 @@ func (d *demo) prepare(ctx context.Context, brokers []string, clickhouse, databa
 		// On an accelerated clock every moment of lag is hours: time always waits.
 		StallAfter: 100 * 365 * 24 * time.Hour,
 		Snapshot:   15 * time.Second, FlushRows: 100_000, FlushEvery: time.Second, RowsEvery: time.Second,
-		Now: d.clock.now, Log: d.logger(),
+		Web: d.console, Now: d.clock.now, Log: d.logger(),
 	})
 	if err != nil {
 		return err
@@ -204,6 +218,24 @@ func (d *demo) prepare(ctx context.Context, brokers []string, clickhouse, databa
 		return err
 	}
 	return ensureRawTopics(ctx, d.pipeline.kafka, d.world.Topics())
+}
+
+// openConsole opens the console's listener, on a free port where its own is
+// taken, and says where it is before anything else.
+func (d *demo) openConsole() (err error) {
+	c := WebConfig{Listen: d.flags.listen}
+	taken := ""
+	d.console, err = c.listen(d.logger())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		taken = fmt.Sprintf(" (%s is taken)", d.flags.listen)
+		host, _, _ := net.SplitHostPort(d.flags.listen)
+		c.Listen = net.JoinHostPort(host, "0")
+		d.console, err = c.listen(d.logger())
+	}
+	if err == nil {
+		fmt.Fprintf(d.out, "Console: %s%s\n", d.console.URL(), taken)
+	}
+	return err
 }
 
 // logger is silent unless asked: the live line is what a person watches.
@@ -219,7 +251,7 @@ func (d *demo) logger() *slog.Logger {
 func (d *demo) howToQuery(servers *embedded) {
 	addr := servers.clickhouse.Addr()
 	fmt.Fprintf(d.out, `
-The demo stays up in real time until Ctrl-C. Ask it anything:
+The demo stays up in real time until Ctrl-C. Its console is on %[4]s, and it answers anything:
 
   curl 'http://%[1]s/?database=scantrail' --data-binary 'SELECT * FROM stalled_now ORDER BY hours_silent DESC LIMIT 5 FORMAT Vertical'
   curl 'http://%[1]s/?database=scantrail&query=SELECT+shop_id,week,round(lts,1)+FROM+lts_weekly+ORDER+BY+lts+LIMIT+10'
@@ -227,7 +259,7 @@ The demo stays up in real time until Ctrl-C. Ask it anything:
   From Go:  clickhouse.Open(&clickhouse.Options{Protocol: clickhouse.HTTP, Addr: []string{%[1]q},
                 Auth: clickhouse.Auth{Database: "scantrail", Username: "default"}})
   Kafka:    %[2]s (raw scans in scans.raw.<carrier>, alerts on %[3]s)
-`, addr, servers.kafka.ListenAddrs()[0], schemas.AlertsTopic)
+`, addr, servers.kafka.ListenAddrs()[0], schemas.AlertsTopic, d.console.URL())
 }
 
 // keepTicking goes on in real time until ctx ends.

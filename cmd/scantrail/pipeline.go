@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"scantrail/cmd/scantrail/web"
 	"scantrail/detector/shell"
 	"scantrail/ingest"
 	"scantrail/ingest/carriers"
@@ -25,7 +26,7 @@ import (
 )
 
 // roles of a process; "all" is every one of them, and rawRole where it is on.
-var roleNames = []string{"ingest", "detect", "sink", "notify"}
+var roleNames = []string{"ingest", "detect", "sink", "notify", webRole}
 
 // pipelineOptions is the whole service as plain values: from a configuration
 // file, or made up by the demo.
@@ -48,6 +49,7 @@ type pipelineOptions struct {
 	FlushEvery time.Duration   // of the sink
 	RowsEvery  time.Duration   // of the detector
 	Notify     *webhook.Config // nil: no webhook, then the role notify does nothing
+	Web        *web.Server     // nil: none, then the role web does nothing; Close closes it
 	StateLimit int64           // bytes of the detector's state; 0: none
 	AcceptGaps bool            // go on where records were deleted before they were read, and note it
 	Now        func() time.Time
@@ -108,11 +110,17 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 		Kafka: o.Kafka, Partitions: o.Topics.Partitions, Interval: o.TickEvery,
 		StallAfter: o.StallAfter, Now: o.Now, Log: o.Log.With("role", "ticker"), Metrics: p.ingest,
 	})
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	return p, p.mountWeb()
 }
 
 // Close releases the clients. Run must have returned.
 func (p *pipeline) Close() {
+	if p.o.Web != nil {
+		p.o.Web.Close()
+	}
 	p.ticker.Close()
 	p.kafka.Close()
 	p.rows.Close() //nolint:errcheck // nothing is under way
@@ -126,8 +134,8 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 		return nil // a login that may read the raw topics and insert into one table is enough
 	}
 	if err := p.retry(ctx, "Kafka", kafkaRemedy, func() error {
-		if err := p.kafka.Ping(ctx); err != nil {
-			return err
+		if err := p.kafka.Ping(ctx); err != nil || slices.Equal(p.o.Roles, []string{webRole}) {
+			return err // who serves alone makes nothing there
 		}
 		if err := ensureTopics(ctx, p.kafka, p.o.Topics); err != nil {
 			return err
@@ -136,7 +144,7 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if !p.runs("detect") && !p.runs("sink") && !(p.o.Migrate && p.runs(rawRole)) {
+	if !p.runs("detect") && !p.runs("sink") && !p.runs(webRole) && !(p.o.Migrate && p.runs(rawRole)) {
 		return nil
 	}
 	return p.retry(ctx, "ClickHouse", clickHouseRemedy, func() error {
@@ -237,6 +245,9 @@ func (p *pipeline) Run(ctx context.Context) error {
 	if p.runs("notify") && p.notify != nil {
 		start("notify", p.notify.Run)
 	}
+	if p.runs(webRole) && p.o.Web != nil {
+		start(webRole, p.o.Web.Run)
+	}
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return err
@@ -268,7 +279,7 @@ func (p *pipeline) Ready(ctx context.Context) error {
 	if err := p.kafka.Ping(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("kafka: %w", err))
 	}
-	if err := p.rows.Ping(ctx); err != nil && (p.runs("sink") || p.runs("detect")) {
+	if err := p.rows.Ping(ctx); err != nil && (p.runs("sink") || p.runs("detect") || p.runs(webRole)) {
 		errs = append(errs, fmt.Errorf("clickhouse: %w", err))
 	}
 	return errors.Join(errs...)

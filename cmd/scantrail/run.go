@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"scantrail/cmd/scantrail/web"
 	"scantrail/ingest/carriers"
 	"scantrail/schemas"
 	"scantrail/sink"
@@ -39,12 +40,15 @@ type runFlags struct {
 func newRunCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run [-c scantrail.yaml] [--role all|ingest,detect,sink,notify,raw] [--embedded --data DIR]",
+		Use:   "run [-c scantrail.yaml] [--role all|ingest,detect,sink,notify,web,raw] [--embedded --data DIR]",
 		Short: "Run the service",
 		Long: `Run the service against the brokers and the ClickHouse of a configuration file,
 or, with --embedded, with both inside this process and their data under --data.
 An embedded service survives kill -9 and loses nothing; it listens for carriers on
 127.0.0.1:9092 (Kafka) and for queries on 127.0.0.1:8123 (ClickHouse over HTTP).
+
+The role web serves the console and the API on 127.0.0.1:8080; the section web of
+the configuration opens it to others, with TLS and tokens.
 
 Carriers write raw scans, as they are, to scans.raw.<carrier>; shops write order
 facts to orders. Alerts appear on parcel.alerts and in the table alerts.
@@ -80,9 +84,15 @@ func run(ctx context.Context, f runFlags) error {
 	}
 	log := newLogger(cfg.Log)
 	o, err := runOptions(cfg, f.roles, log)
-	o.AcceptGaps = f.acceptGaps
 	if err != nil {
 		return err
+	}
+	listener, err := listenWeb(cfg, o.Roles, log)
+	if err != nil {
+		return err
+	}
+	if listener != nil {
+		defer listener.Close()
 	}
 	if f.embedded {
 		if f.data == "" {
@@ -103,17 +113,18 @@ func run(ctx context.Context, f runFlags) error {
 		o.Topics.Retention, o.Topics.Replication, o.Topics.Create, o.Migrate = 0, 1, true, true
 		log.Info("embedded servers are up", "kafka", cfg.Kafka.Brokers[0], "clickhouse", cfg.ClickHouse.Addrs[0], "data", f.data)
 	}
-	return serve(ctx, o, cfg.Admin.Listen)
+	o.AcceptGaps, o.Web = f.acceptGaps, listener
+	return serve(ctx, o, cfg.Admin)
 }
 
 // serve runs a pipeline with its admin listener until ctx ends.
-func serve(ctx context.Context, o pipelineOptions, listen string) error {
+func serve(ctx context.Context, o pipelineOptions, admin AdminConfig) error {
 	p, err := newPipeline(o)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	stop, addr, err := startAdmin(listen, p.registry, p.Ready)
+	stop, addr, err := startAdmin(admin, p.registry, p.Ready)
 	if err != nil {
 		return err
 	}
@@ -153,6 +164,12 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 			return o, fmt.Errorf("--role notify: no webhook is configured: name one in notify.webhooks, or leave the role out")
 		}
 		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r string) bool { return r == "notify" })
+	}
+	if cfg.Web.Listen == "" {
+		if roles != "all" && slices.Contains(chosen, webRole) {
+			return o, fmt.Errorf("--role web: web.listen is empty: give an address such as %s, or leave the role out", web.DefaultListen)
+		}
+		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r string) bool { return r == webRole })
 	}
 	limits := carriers.Limits{Bytes: int(cfg.Ingest.MaxRecordBytes)}
 	return pipelineOptions{

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"scantrail/schemas/texts"
 )
 
@@ -32,10 +30,9 @@ type Options struct {
 	MaxRequests   int   // at the same time
 	MaxBodyBytes  int64 // of one request
 
-	Texts   *texts.Catalog
-	Metrics prometheus.Registerer
-	Log     *slog.Logger
-	Now     func() time.Time
+	Texts *texts.Catalog
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 // Token lets one caller in.
@@ -51,8 +48,15 @@ type Token struct {
 // base64 are 144 bits.
 const MinTokenLength = 24
 
-// DefaultListen is where the console is on this machine.
-const DefaultListen = "127.0.0.1:8080"
+// The defaults. A person with a page that renews itself makes a few requests in
+// ten seconds; 20 a second are a program that does not wait.
+const (
+	DefaultListen        = "127.0.0.1:8080"
+	DefaultSessionLimit  = 12 * time.Hour
+	DefaultRatePerMinute = 1200
+	DefaultMaxRequests   = 64
+	DefaultMaxBodyBytes  = 4 << 20
+)
 
 // Problem is one thing that is wrong with Options. Field is named as in the
 // configuration, below web.
@@ -119,7 +123,7 @@ func (o *Options) checkAddress(ps *problems) {
 	}
 }
 
-const tokenRemedy = "add a token: openssl rand -base64 32 > ops.token && chmod 600 ops.token, then web.tokens: [{name: ops, role: operator, token: file:ops.token}]"
+const tokenRemedy = "add a token: (umask 077; openssl rand -base64 32 > ops.token) and web.tokens: [{name: ops, role: operator, token: file:ops.token}]"
 
 // checkExposed refuses a listener that other machines reach in the clear or
 // without a login.
@@ -194,13 +198,13 @@ func (o Options) withDefaults() Options {
 			*v = d
 		}
 	}
-	def(&o.RatePerMinute, 1200)
-	def(&o.MaxRequests, 64)
+	def(&o.RatePerMinute, DefaultRatePerMinute)
+	def(&o.MaxRequests, DefaultMaxRequests)
 	if o.MaxBodyBytes == 0 {
-		o.MaxBodyBytes = 4 << 20
+		o.MaxBodyBytes = DefaultMaxBodyBytes
 	}
 	if o.SessionLimit == 0 {
-		o.SessionLimit = 12 * time.Hour
+		o.SessionLimit = DefaultSessionLimit
 	}
 	if o.Now == nil {
 		o.Now = time.Now

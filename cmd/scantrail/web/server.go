@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,10 +55,13 @@ type Server struct {
 	metrics  *metrics
 	handlers atomic.Pointer[Handlers]
 	http     http.Server
+	served   chan struct{} // closed once it serves no more
+	failed   error         // why, before Close; read after served
+	close    func()
 }
 
-// Listen opens the listener; what it is sent waits for Run. The error says what
-// to change.
+// Listen opens the listener and serves: until Mount, a page that says that
+// Scantrail is starting. The error says what to change.
 func Listen(o Options) (*Server, error) {
 	o = o.withDefaults()
 	if ps := o.Problems(); len(ps) > 0 {
@@ -75,6 +79,8 @@ func Listen(o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, ln.Close())
 	}
+	s.close = sync.OnceFunc(s.shutdown)
+	go s.serve()
 	return s, nil
 }
 
@@ -83,7 +89,7 @@ func newServer(o Options, ln net.Listener) (*Server, error) {
 		o: o, ln: ln, secure: o.CertFile != "" || strings.HasPrefix(o.URL, "https:"), hosts: map[string]bool{},
 		tokens: newTokens(o.Tokens), sessions: newSessions(o.SessionLimit, o.Now),
 		rates: newLimiter(o.RatePerMinute, o.Now), logins: newLimiter(loginsPerMinute, o.Now),
-		busy: make(chan struct{}, o.MaxRequests), metrics: newMetrics(o.Metrics),
+		busy: make(chan struct{}, o.MaxRequests), metrics: newMetrics(), served: make(chan struct{}),
 	}
 	for _, h := range o.Hosts {
 		s.hosts[hostKey(h)] = true
@@ -133,37 +139,41 @@ func (s *Server) URL() string {
 // is starting.
 func (s *Server) Mount(h Handlers) { s.handlers.Store(&h) }
 
-// Run serves until ctx ends, then lets the requests under way finish for a few
-// seconds. It may run once.
-func (s *Server) Run(ctx context.Context) error {
+func (s *Server) serve() {
+	defer close(s.served)
 	bounded := &boundedListener{Listener: s.ln, all: maxConnections, each: maxOfOneAddress, open: map[string]int{}, refused: s.metrics.refused("connections").Inc}
 	if s.o.BehindProxy || s.local() {
 		bounded.each = 0 // all come from one address
 	}
-	served := make(chan error, 1)
-	go func() {
-		if s.http.TLSConfig != nil {
-			served <- s.http.ServeTLS(bounded, "", "")
-			return
-		}
-		served <- s.http.Serve(bounded)
-	}()
-	select {
-	case err := <-served:
-		return fmt.Errorf("web: %w", err)
-	case <-ctx.Done():
+	if s.http.TLSConfig != nil {
+		s.failed = s.http.ServeTLS(bounded, "", "")
+		return
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	s.failed = s.http.Serve(bounded)
+}
+
+// Run waits until ctx ends, or until the listener fails, which is its error.
+func (s *Server) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.served:
+		return fmt.Errorf("web: %w", s.failed)
+	}
+}
+
+// Close takes no more requests, lets those under way finish for a few seconds,
+// and waits for them.
+func (s *Server) Close() { s.close() }
+
+func (s *Server) shutdown() {
+	closing, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
 	if err := s.http.Shutdown(closing); err != nil {
 		s.http.Close() //nolint:errcheck // nothing waits for it
 	}
-	<-served
-	return nil
+	<-s.served
 }
-
-// Close releases the listener of a server that did not run.
-func (s *Server) Close() error { return s.ln.Close() }
 
 // local reports whether other machines cannot reach the listener.
 func (s *Server) local() bool {
@@ -179,8 +189,8 @@ type metrics struct {
 	active   prometheus.Gauge
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{
+func newMetrics() *metrics {
+	return &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scantrail_web_requests_total",
 			Help: "Requests to the web listener, by surface (console, api, push, login) and class of the answer (2xx, 3xx, 4xx, 5xx)."}, []string{"surface", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "scantrail_web_request_seconds",
@@ -189,10 +199,14 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Requests and connections that the web listener refused, by reason."}, []string{"reason"}),
 		active: prometheus.NewGauge(prometheus.GaugeOpts{Name: "scantrail_web_requests_active", Help: "Requests to the web listener under way."}),
 	}
-	if reg != nil {
-		reg.MustRegister(m.requests, m.seconds, m.refusals, m.active)
-	}
-	return m
 }
 
-func (m *metrics) refused(reason string) prometheus.Counter { return m.refusals.WithLabelValues(reason) }
+// Collectors are the metrics of the listener, to be registered.
+func (s *Server) Collectors() []prometheus.Collector {
+	m := s.metrics
+	return []prometheus.Collector{m.requests, m.seconds, m.refusals, m.active}
+}
+
+func (m *metrics) refused(reason string) prometheus.Counter {
+	return m.refusals.WithLabelValues(reason)
+}

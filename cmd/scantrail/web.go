@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"scantrail/cmd/scantrail/console"
+	"scantrail/cmd/scantrail/web"
+	"scantrail/schemas/texts"
+)
+
+// webRole is the role that serves people and other systems.
+const webRole = "web"
+
+// listenWeb opens the listener of the role web; nil where the process has not
+// that role.
+func listenWeb(cfg *Config, roles []string, log *slog.Logger) (*web.Server, error) {
+	if !slices.Contains(roles, webRole) {
+		return nil, nil
+	}
+	s, err := cfg.Web.listen(log)
+	if err == nil {
+		log.Info("the console is there", "address", s.URL())
+	}
+	return s, err
+}
+
+// mountWeb puts the console, the API and the push receiver behind the listener.
+// Until ClickHouse answers they say so.
+func (p *pipeline) mountWeb() error {
+	if p.o.Web == nil {
+		return nil
+	}
+	p.registry.MustRegister(p.o.Web.Collectors()...)
+	h, err := p.handlers()
+	if err != nil {
+		return err
+	}
+	p.o.Web.Mount(h)
+	return nil
+}
+
+func (p *pipeline) handlers() (h web.Handlers, err error) {
+	catalog, err := texts.Load()
+	if err != nil {
+		return h, err
+	}
+	log := p.o.Log.With("role", webRole)
+	figures := &liveFigures{p: p}
+	h.Console, err = console.New(console.Options{
+		Rows: p.rows, Kafka: p.o.Kafka, Texts: catalog, Log: log, Now: p.o.Now, Live: figures.now,
+	})
+	return h, err
+}
+
+// liveFigures are what the pipeline of this process does now. They are taken at
+// most every two seconds, however many look at them.
+type liveFigures struct {
+	p *pipeline
+
+	mu    sync.Mutex
+	taken time.Time
+	scans float64
+	last  console.Live
+}
+
+const (
+	liveEvery = 2 * time.Second
+	lagLimit  = 2 * time.Second
+)
+
+// now returns false where this process does not ingest: its own figures would
+// say nothing about the others'.
+func (l *liveFigures) now() (console.Live, bool) {
+	if !l.p.runs("ingest") {
+		return console.Live{}, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	past := now.Sub(l.taken)
+	if past < liveEvery {
+		return l.last, true
+	}
+	scans := l.p.value("scantrail_ingest_events_total")
+	if !l.taken.IsZero() {
+		l.last.ScansPerSecond = (scans - l.scans) / past.Seconds()
+	}
+	l.scans, l.taken = scans, now
+	ctx, cancel := context.WithTimeout(context.Background(), lagLimit)
+	defer cancel()
+	if n, err := lag(ctx, kadm.NewClient(l.p.kafka)); err == nil {
+		l.last.LagRecords = n
+	}
+	l.last.Behind = -1
+	if clock := gauge(l.p.detect.Clock); clock > 0 {
+		l.last.Behind = max(0, l.p.o.Now().Sub(time.Unix(int64(clock), 0)))
+	}
+	return l.last, true
+}
