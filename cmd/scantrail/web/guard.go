@@ -193,9 +193,18 @@ func (s *Server) bound(next http.Handler) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), requestLimit)
 		defer cancel()
-		r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBodyBytes)
+		limitBody(w, r, s.o.MaxBodyBytes)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// limitBody bounds what a handler may read. Beyond it the connection is closed,
+// which net/http does only for its own writer.
+func limitBody(w http.ResponseWriter, r *http.Request, n int64) {
+	if rec, ok := w.(*recorder); ok {
+		w = rec.ResponseWriter
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, n)
 }
 
 // identify finds out who asks and takes the request from their rate. Who is
@@ -222,6 +231,9 @@ func (s *Server) identify(next http.Handler) http.Handler {
 // openPath reports whether a path shows nothing of anybody's parcels, or, as the
 // push receiver, checks itself who asks.
 func openPath(path string) bool {
+	if strings.Contains(path, "..") {
+		return false
+	}
 	return path == "/login" || path == "/logout" || path == "/login.css" || path == "/v1/openapi.json" ||
 		strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/v1/scans/")
 }

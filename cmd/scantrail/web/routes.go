@@ -114,7 +114,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if !s.allowed(w, r, s.logins, addressKey(s.address(r)), loginsPerMinute) {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxLoginBytes)
+	limitBody(w, r, maxLoginBytes)
 	if err := r.ParseForm(); err != nil {
 		s.answer(w, r, http.StatusBadRequest, "form")
 		return
