@@ -121,6 +121,17 @@ func (fs *feeds) add(carrier string) *feed {
 	return f
 }
 
+// StaleFeeds returns how many carriers' feeds have fallen silent against their habit.
+func (m *Machine) StaleFeeds() int {
+	n := 0
+	for _, f := range m.feeds.list {
+		if f.incident.status == schemas.AlertOpen {
+			n++
+		}
+	}
+	return n
+}
+
 // tooManyFeeds says once that some carriers' silence will not be noticed.
 func (m *Machine) tooManyFeeds(out *Output) {
 	if m.feeds.full {

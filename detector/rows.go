@@ -6,6 +6,9 @@ import (
 	"scantrail/schemas"
 )
 
+// Dirty returns how many entities wait for their rows to be written, about.
+func (m *Machine) Dirty() int { return m.dirtyParcels.len() + m.dirtyOrders.len() + len(m.leaving) }
+
 // DirtyParcels appends to dst the rows of up to limit parcels whose present rows
 // are not known to be written, those that have waited longest first: one for
 // every life, so that there may be more rows than limit. The same parcels come

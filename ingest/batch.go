@@ -126,7 +126,7 @@ func (s *Service) reject(raw *kgo.Record, n int, src carriers.Source, carrier st
 		cut(r)
 	}
 	s.send(s.batch, r)
-	s.cfg.Metrics.rejected(reason)
+	s.cfg.Metrics.rejected(s.sender(src.Topic, carrier), reason)
 }
 
 // MaxDeadLetterBytes bounds what a dead letter repeats of its record; the topic

@@ -198,6 +198,7 @@ func (s *Service) partition(t *kgo.FetchTopic, p *kgo.FetchPartition, now time.T
 		Topic: t.Topic, TopicID: schemas.ID(t.TopicID), Partition: p.Partition,
 		ReceivedAt: now.UnixMilli(),
 	}
+	s.cfg.Metrics.LastRecord.WithLabelValues(s.sender(t.Topic, topicCarrier(t.Topic))).Set(float64(now.UnixMilli()) / 1000)
 	for _, r := range p.Records {
 		imported := !s.cfg.DenyBackfill && flagged(r)
 		src.Offset, src.Backfill = r.Offset, imported || r.Offset < l.backfillBelow
@@ -299,6 +300,21 @@ func (s *Service) label(carrier string) string {
 		return carrier
 	}
 	return "other"
+}
+
+// sender is label for what may also be an order fact.
+func (s *Service) sender(topic, carrier string) string {
+	if topic == schemas.OrdersTopic {
+		return topic
+	}
+	return s.label(carrier)
+}
+
+// Joined reports whether the service is a member of its group. It may have no
+// partition all the same: there may be more members than partitions.
+func (s *Service) Joined() bool {
+	_, generation := s.client.GroupMetadata()
+	return generation >= 0
 }
 
 // fetchError returns the first error of a poll that is not the poll's own end.

@@ -13,7 +13,9 @@ type Metrics struct {
 	Events        *prometheus.CounterVec // by carrier
 	Imported      *prometheus.CounterVec // by carrier: raw records whose header says that they are history
 	Unmapped      *prometheus.CounterVec // by carrier: events whose code has no milestone
-	DeadLetters   *prometheus.CounterVec // by reason
+	DeadLetters   *prometheus.CounterVec // by carrier and reason
+	LastRecord    *prometheus.GaugeVec   // by carrier: Unix seconds of the last read
+	RawLag        prometheus.Gauge       // raw records not yet ingested
 	Orders        prometheus.Counter
 	RangesPending prometheus.Gauge // raw partitions whose account is not yet in the log
 	Ticks         prometheus.Counter
@@ -26,8 +28,8 @@ type Metrics struct {
 
 // NewMetrics registers ingest's metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	vec := func(name, help, label string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scantrail_ingest_" + name, Help: help}, []string{label})
+	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scantrail_ingest_" + name, Help: help}, labels)
 		reg.MustRegister(v)
 		return v
 	}
@@ -37,11 +39,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return g
 	}
 	m := &Metrics{
-		Records:       vec("records_total", "Raw records read.", "carrier"),
-		Events:        vec("events_total", "Canonical events produced.", "carrier"),
-		Imported:      vec("backfill_records_total", "Raw records whose header says that they are history: not paged, not counted as late.", "carrier"),
-		Unmapped:      vec("unmapped_total", "Events whose code and text have no milestone.", "carrier"),
-		DeadLetters:   vec("dead_letters_total", "Records and events rejected.", "reason"),
+		Records:     vec("records_total", "Raw records read.", "carrier"),
+		Events:      vec("events_total", "Canonical events produced.", "carrier"),
+		Imported:    vec("backfill_records_total", "Raw records whose header says that they are history: not paged, not counted as late.", "carrier"),
+		Unmapped:    vec("unmapped_total", "Events whose code and text have no milestone.", "carrier"),
+		DeadLetters: vec("dead_letters_total", "Records and events rejected; those of the topic orders under the carrier orders.", "carrier", "reason"),
+		LastRecord: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "scantrail_ingest_last_record_timestamp_seconds", Help: "When the last raw record was read.",
+		}, []string{"carrier"}),
+		RawLag:        gauge("raw_lag_records", "Raw records and order facts that are not ingested yet, of all partitions."),
 		Orders:        prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ingest_orders_total", Help: "Order facts produced."}),
 		Ticks:         prometheus.NewCounter(prometheus.CounterOpts{Name: "scantrail_ticks_total", Help: "Ticks written to the log."}),
 		RangesPending: gauge("ingest_ranges_pending", "Raw partitions whose account is not yet in the log."),
@@ -51,7 +57,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Forwarded:     gauge("forwarded_through_timestamp_seconds", "Clock up to which the detector has forwarded facts between partitions; 0 while not stated."),
 		OwnersStuck:   gauge("detector_partitions_stuck", "Partitions whose detector stands still, so that absences no longer wait for it."),
 	}
-	reg.MustRegister(m.Orders, m.Ticks)
+	reg.MustRegister(m.Orders, m.Ticks, m.LastRecord)
 	return m
 }
 
@@ -69,4 +75,6 @@ func (m *Metrics) scanned(carrier string, res *carriers.Result) {
 	}
 }
 
-func (m *Metrics) rejected(reason string) { m.DeadLetters.WithLabelValues(reason).Inc() }
+func (m *Metrics) rejected(carrier, reason string) {
+	m.DeadLetters.WithLabelValues(carrier, reason).Inc()
+}

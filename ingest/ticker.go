@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -29,6 +30,7 @@ type Ticker struct {
 	raw     map[topicPartition]*backlog
 	owners  owners
 	encoder schemas.Encoder
+	written atomic.Int64 // Unix milliseconds of cfg.Now at the last tick; 0 before it
 }
 
 // TickerConfig is what a Ticker needs from outside.
@@ -115,9 +117,19 @@ func (t *Ticker) Tick(ctx context.Context) error {
 		return fmt.Errorf("ticker: %w", err)
 	}
 	t.owners.lastTick = max(t.owners.lastTick, tick.At)
+	t.written.Store(now.UnixMilli())
 	t.cfg.Metrics.Ticks.Inc()
 	t.cfg.Metrics.TickTime.Set(float64(tick.At) / 1000)
 	return nil
+}
+
+// Written returns when the last tick was written, the zero time before it. That
+// says nothing of the tick's own time, which waits for what is not ingested.
+func (t *Ticker) Written() time.Time {
+	if at := t.written.Load(); at != 0 {
+		return time.UnixMilli(at)
+	}
+	return time.Time{}
 }
 
 // look compares every raw partition's end with what ingest has committed.
@@ -133,6 +145,7 @@ func (t *Ticker) look(ctx context.Context, now time.Time) error {
 		}
 	}
 	if len(raw) == 0 {
+		t.cfg.Metrics.RawLag.Set(0)
 		return nil
 	}
 	// Commits first: an end read later can only be higher, so that a partition
@@ -149,6 +162,8 @@ func (t *Ticker) look(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("ticker: reading start offsets: %w", err)
 	}
+	lag := int64(0)
+	defer func() { t.cfg.Metrics.RawLag.Set(float64(lag)) }()
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Err != nil {
 			return
@@ -163,6 +178,7 @@ func (t *Ticker) look(ctx context.Context, now time.Time) error {
 				since = time.UnixMilli(m.committedAt)
 			}
 		}
+		lag += max(o.Offset-committed, 0)
 		t.see(topicPartition{o.Topic, o.Partition}, o.Offset, committed, since, now)
 	})
 	return nil

@@ -1,6 +1,10 @@
 package sink
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"scantrail/schemas"
+)
 
 // metrics of the sink, or of the raw copy. Labels are names of topics, tables
 // and counters, all known beforehand.
@@ -10,6 +14,7 @@ type metrics struct {
 	events      *prometheus.CounterVec       // records of parcel.events by kind, as in the table blocks
 	kinds       [counters]prometheus.Counter // those of events
 	badRecords  *prometheus.CounterVec       // by topic
+	gaps        *prometheus.CounterVec       // rows of data_gaps by kind
 	insert      *prometheus.HistogramVec
 	failures    *prometheus.CounterVec // by table
 	lag         *prometheus.GaugeVec   // by topic
@@ -32,6 +37,7 @@ func newMetricsOf(subsystem string, r prometheus.Registerer) (*metrics, error) {
 		rows:       counter("rows_total", "Rows written, repeated ones included.", "table"),
 		events:     counter("events_total", "Records of parcel.events by kind.", "kind"),
 		badRecords: counter("bad_records_total", "Records that could not be read: in data_gaps.", "topic"),
+		gaps:       counter("data_gaps_total", "Ranges of records noted in data_gaps, by kind.", "kind"),
 		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "scantrail", Subsystem: subsystem, Name: "insert_seconds", Help: "Time of one successful insert.",
 			Buckets: []float64{0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30},
@@ -47,13 +53,35 @@ func newMetricsOf(subsystem string, r prometheus.Registerer) (*metrics, error) {
 	for c, name := range counterNames {
 		m.kinds[c] = m.events.WithLabelValues(name)
 	}
+	m.expect(subsystem == "sink")
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.records, m.rows, m.events, m.badRecords, m.insert, m.failures, m.lag, m.commitFails, m.buffered, m.up} {
+	for _, c := range []prometheus.Collector{m.records, m.rows, m.events, m.badRecords, m.gaps, m.insert, m.failures, m.lag, m.commitFails, m.buffered, m.up} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// expect makes the counters of what goes wrong begin at 0, so that the first time
+// is an increase.
+func (m *metrics) expect(sink bool) {
+	topics, kinds, tables := []string{rawLabel}, []string{gapRawCopy}, []string{"raw_records", "data_gaps"}
+	if sink {
+		topics = []string{schemas.EventsTopic, schemas.AlertsTopic, schemas.DeadLettersTopic}
+		kinds = []string{gapHole, gapUndecodable}
+		tables = []string{"scans", "scan_texts", "voids", "order_facts", "policies", "policy_scores", "feed_minutes", "aliases",
+			"ranges", "dead_letters", "alert_transitions", "alerts", "data_gaps", "blocks"}
+	}
+	for _, topic := range topics {
+		m.badRecords.WithLabelValues(topic)
+	}
+	for _, kind := range kinds {
+		m.gaps.WithLabelValues(kind)
+	}
+	for _, table := range tables {
+		m.failures.WithLabelValues(table)
+	}
 }

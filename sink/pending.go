@@ -80,7 +80,7 @@ func (p *pending) addEvents(partition int32, records []*kgo.Record, m *membershi
 				return errNoLedger
 			}
 			if r.Offset > l.next {
-				p.gaps.add(schemas.EventsTopic, partition, l.next, r.Offset-1, "hole", "offsets without a record")
+				p.addGap(schemas.EventsTopic, partition, l.next, r.Offset-1, gapHole, "offsets without a record")
 				l.skip(r.Offset, full)
 			}
 		}
@@ -171,17 +171,29 @@ func (p *pending) addDeadLetter(r *kgo.Record) {
 
 // addBad notes a record that cannot be read. It never blocks the others.
 func (p *pending) addBad(topic string, r *kgo.Record, err error) {
-	p.gaps.add(topic, r.Partition, r.Offset, r.Offset, "undecodable", err.Error())
+	p.addGap(topic, r.Partition, r.Offset, r.Offset, gapUndecodable, err.Error())
 	p.metrics.badRecords.WithLabelValues(topic).Inc()
 }
 
 // addLost notes records that are no longer in their topic.
 func (p *pending) addLost(l lostRange) {
 	if p.raw != nil { // ingest may have read them all the same: another kind
-		p.gaps.add(l.topic, l.partition, l.first, l.last, "raw_copy", "deleted before it was copied to raw_records")
+		p.addGap(l.topic, l.partition, l.first, l.last, gapRawCopy, "deleted before it was copied to raw_records")
 		return
 	}
-	p.gaps.add(l.topic, l.partition, l.first, l.last, "hole", "deleted before it was read")
+	p.addGap(l.topic, l.partition, l.first, l.last, gapHole, "deleted before it was read")
+}
+
+// Kinds of rows of data_gaps that are written here.
+const (
+	gapHole        = "hole"
+	gapUndecodable = "undecodable"
+	gapRawCopy     = "raw_copy"
+)
+
+func (p *pending) addGap(topic string, partition int32, first, last int64, kind, detail string) {
+	p.gaps.add(topic, partition, first, last, kind, detail)
+	p.metrics.gaps.WithLabelValues(kind).Inc()
 }
 
 func (p *pending) empty() bool { return p.rows == 0 && p.gaps.rows == 0 }

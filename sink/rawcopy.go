@@ -83,6 +83,12 @@ func (c *RawCopy) Run(ctx context.Context) error {
 	}
 }
 
+// Joined is Sink.Joined.
+func (c *RawCopy) Joined() bool { return c.sink.Joined() }
+
+// Refused is Sink.Refused.
+func (c *RawCopy) Refused() error { return c.sink.Refused() }
+
 // rawDaysOf returns the days of the table's TTL, 0 without table or TTL. Every
 // grant on a table lets its user see the definition.
 func rawDaysOf(ctx context.Context, conn driver.Conn) (int, error) {

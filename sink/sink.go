@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -44,6 +45,29 @@ type Sink struct {
 	cfg     Config
 	metrics *metrics
 	raw     *RawOptions // copies the raw topics instead; else nil
+
+	member atomic.Pointer[kgo.Client] // the client of the present Run
+	away   atomic.Pointer[string]     // why ClickHouse takes no inserts; nil while it does
+}
+
+// Joined reports whether the sink is a member of its group. It may have no
+// partition all the same: there may be more members than partitions.
+func (s *Sink) Joined() bool {
+	client := s.member.Load()
+	if client == nil {
+		return false
+	}
+	_, generation := client.GroupMetadata()
+	return generation >= 0
+}
+
+// Refused returns why ClickHouse takes no inserts, nil while it does, or while
+// there is nothing to write.
+func (s *Sink) Refused() error {
+	if why := s.away.Load(); why != nil {
+		return errors.New("ClickHouse takes no inserts: " + *why)
+	}
+	return nil
 }
 
 // New checks the configuration and registers the metrics.
@@ -97,6 +121,9 @@ func (s *Sink) Run(ctx context.Context) error {
 		return fmt.Errorf("sink: kafka: %w", err)
 	}
 	defer client.Close()
+	s.member.Store(client)
+	defer s.member.Store(nil)
+	defer s.away.Store(nil)
 	r := &run{
 		Sink: s, client: client, members: m, pending: s.newPending(),
 		next: map[topicPartition]kgo.EpochOffset{}, lag: map[topicPartition]int64{}, fetchErrs: map[topicPartition]string{},
@@ -242,6 +269,7 @@ func (r *run) flush(ctx context.Context) error {
 		r.cfg.Log.Info("sink: ClickHouse takes inserts again")
 		r.down = ""
 	}
+	r.away.Store(nil)
 	r.metrics.up.Set(1)
 	r.setLag()
 	r.flushAt = time.Time{}
@@ -275,6 +303,7 @@ func (r *run) pause(ctx context.Context, attempt int, err error) error {
 			"error", err, "remedy", remedy, "rows", r.pending.rows)
 		r.down = remedy
 	}
+	r.away.Store(&remedy)
 	r.metrics.up.Set(0)
 	d := min(r.cfg.RetryMin<<min(attempt, 16), r.cfg.RetryMax)
 	if !transient {

@@ -15,22 +15,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// startAdmin serves /metrics, /healthz (the process runs) and /readyz (Kafka
-// and ClickHouse answered, and every role is up; otherwise 503 and why). Profiles
-// of the process are below /debug/pprof/ where the configuration asks for them.
-func startAdmin(c AdminConfig, reg *prometheus.Registry, ready func(context.Context) error) (stop func(), addr string, err error) {
+// startAdmin serves /metrics, /healthz (the process runs) and /readyz (it does its
+// share; otherwise 503 and why). Profiles of the process are below /debug/pprof/
+// where the configuration asks for them.
+func startAdmin(c AdminConfig, reg *prometheus.Registry, checks func(context.Context) []check) (stop func(), addr string, err error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-		defer cancel()
-		if err := ready(ctx); err != nil {
-			http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ready")
-	})
+	mux.Handle("GET /readyz", &readyHandler{checks: checks})
 	if c.Pprof {
 		addProfiles(mux)
 	}

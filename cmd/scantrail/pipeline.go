@@ -72,15 +72,14 @@ type pipeline struct {
 	shops  *shops.Metrics
 	notify *webhook.Notifier // nil: no webhook
 	raw    *rawCopy          // nil while the role is off
-
-	mu sync.Mutex
-	up map[string]error // role -> nil while it runs, else why it does not
+	*readiness
 }
 
 // newPipeline opens the clients, which connect when they are used.
 func newPipeline(o pipelineOptions) (*pipeline, error) {
-	p := &pipeline{o: o, registry: prometheus.NewRegistry(), up: map[string]error{}}
-	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p := &pipeline{o: o, registry: prometheus.NewRegistry()}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.readiness = newReadiness(p.registry)
 	p.ingest, p.detect = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry)
 	p.lanes, p.shops = lanes.NewMetrics(p.registry), shops.NewMetrics(p.registry)
 	var err error
@@ -226,19 +225,25 @@ func (p *pipeline) Run(ctx context.Context) error {
 		})
 	}
 	if p.runs("sink") {
+		p.ask("sink", joined(p.sink), p.sink.Refused)
 		start("sink", p.sink.Run)
 		start("lanes", p.runLanes)
 		start("shops", p.runShops)
 	}
 	if p.raw != nil {
+		p.ask(rawRole, joined(p.raw), p.raw.Refused)
 		start(rawRole, p.raw.Run)
 	}
+	notYet := func() error { return errApart }
 	if p.runs("detect") {
+		p.ask("detect", notYet)
 		start("detect", p.runDetect)
 	}
 	if p.runs("ingest") {
+		p.ask("ingest", notYet)
 		start("ingest", p.runIngest)
 		if p.o.TickEvery > 0 {
+			p.ask("ticker", p.ticking)
 			start("ticker", p.ticker.Run)
 		}
 	}
@@ -256,34 +261,6 @@ func (p *pipeline) Run(ctx context.Context) error {
 }
 
 var errStarting = errors.New("starting")
-
-func (p *pipeline) set(role string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.up[role] = err
-}
-
-// Ready returns nil when every role runs and both servers answer.
-func (p *pipeline) Ready(ctx context.Context) error {
-	p.mu.Lock()
-	var errs []error
-	for role, err := range p.up {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", role, err))
-		}
-	}
-	if len(p.up) == 0 {
-		errs = append(errs, errStarting)
-	}
-	p.mu.Unlock()
-	if err := p.kafka.Ping(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("kafka: %w", err))
-	}
-	if err := p.rows.Ping(ctx); err != nil && (p.runs("sink") || p.runs("detect") || p.runs(webRole)) {
-		errs = append(errs, fmt.Errorf("clickhouse: %w", err))
-	}
-	return errors.Join(errs...)
-}
 
 // supervise restarts a role that failed: it begins at its last commit or
 // snapshot, so a restart loses and doubles nothing. What a restart cannot mend
@@ -329,16 +306,23 @@ func (p *pipeline) runIngest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.ask("ingest", joined(s))
 	return s.Run(ctx)
 }
 
 func (p *pipeline) runDetect(ctx context.Context) error {
 	s, err := shell.New(shell.Config{
 		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.RowsEvery,
-		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), AcceptGaps: p.o.AcceptGaps, MemoryLimit: p.o.StateLimit, Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
+		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), AcceptGaps: p.o.AcceptGaps, MemoryLimit: p.o.StateLimit,
+		Now: p.o.Now, Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
 	})
 	if err != nil {
 		return err
+	}
+	if p.o.TickEvery > 0 {
+		p.ask("detect", joined(s), s.Restored, s.Ticking)
+	} else { // ticks come when somebody says so
+		p.ask("detect", joined(s), s.Restored)
 	}
 	return s.Run(ctx)
 }

@@ -124,7 +124,7 @@ func serve(ctx context.Context, o pipelineOptions, admin AdminConfig) error {
 		return err
 	}
 	defer p.Close()
-	stop, addr, err := startAdmin(admin, p.registry, p.Ready)
+	stop, addr, err := startAdmin(admin, p.registry, p.Checks)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package shell
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -10,11 +11,12 @@ import (
 )
 
 // publish sends what the last record caused: alerts, stages reached, facts for
-// other partitions.
-func (s *Shell) publish() {
+// other partitions. It is news unless a former owner has sent it before.
+func (s *Shell) publish(news bool) {
 	for i := range s.out.Alerts {
 		a := &s.out.Alerts[i]
-		s.send(schemas.AlertsTopic, alertKey(a), schemas.AppendAlertJSON(nil, a))
+		r := &kgo.Record{Topic: schemas.AlertsTopic, Key: []byte(alertKey(a)), Value: schemas.AppendAlertJSON(nil, a)}
+		s.client.Produce(s.sending, r, s.alerted(a, news))
 		s.cfg.Metrics.alert(a)
 	}
 	for i := range s.out.Statuses {
@@ -40,6 +42,22 @@ func alertKey(a *schemas.Alert) string {
 		return schemas.OrderKey(a.ShopID, a.OrderID)
 	}
 	return schemas.FeedKey(a.Carrier)
+}
+
+// alerted returns what to do when Kafka has an alert. Only one that somebody waits
+// for tells of a delay: history, and what a replay repeats, is late by nature.
+func (s *Shell) alerted(a *schemas.Alert, news bool) func(*kgo.Record, error) {
+	opened := a.Status == schemas.AlertOpen || a.Status == schemas.AlertEscalated
+	if !opened || !news || a.Backfill || a.Held {
+		return s.acked
+	}
+	due := time.UnixMilli(a.ChangedAt)
+	return func(r *kgo.Record, err error) {
+		if err == nil {
+			s.cfg.Metrics.AlertDelay.Observe(max(s.cfg.Now().Sub(due), 0).Seconds())
+		}
+		s.acked(r, err)
+	}
 }
 
 func (s *Shell) send(topic, key string, value []byte) {

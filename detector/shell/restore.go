@@ -18,8 +18,11 @@ import (
 // assigned restores newly owned partitions before their first record is
 // fetched. After an error the client joins the group again.
 func (s *Shell) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	s.begins.start(len(offsets[schemas.EventsTopic]))
 	offsets, err := s.restoreAll(ctx, offsets)
+	s.begins.end(err)
 	if err != nil && ctx.Err() == nil {
+		s.cfg.Metrics.RestoreFailures.Inc()
 		s.cfg.Log.Warn("cannot begin with the assigned partitions; trying again", "err", err)
 	}
 	return offsets, err
@@ -48,6 +51,8 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 	}
 	total := 0
 	for _, p := range parts {
+		p.replay = mine[p.id].EpochOffset().Offset // below 0 without a commit
+		p.tickAt.Store(time.Now().UnixMilli())
 		// The log must be whole from there on: a start above it is an error.
 		mine[p.id] = kgo.NewOffset().At(p.next.Load())
 		_, _, n := p.machine.Parcels()
@@ -56,6 +61,7 @@ func (s *Shell) restoreAll(ctx context.Context, offsets map[string]map[int32]kgo
 		s.parts[p.id] = p
 		s.mu.Unlock()
 	}
+	s.cfg.Metrics.RestoreSeconds.Observe(time.Since(started).Seconds())
 	s.cfg.Log.Info("partitions restored", "partitions", len(ids), "parcels", total, "took", time.Since(started).Round(time.Millisecond))
 	return offsets, nil
 }
@@ -103,6 +109,7 @@ func (s *Shell) acceptGap(ctx context.Context, p *partition) error {
 
 // revoked forgets partitions that another owner continues.
 func (s *Shell) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	s.begins.end(nil) // what could not be restored is another's now
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range gone[schemas.EventsTopic] {

@@ -12,15 +12,31 @@ import (
 // not fit stays dirty in its machine.
 const maxRows = 50_000
 
+// RowWriter writes the current rows of parcels and orders. It returns nil only
+// when ClickHouse has acknowledged them.
+type RowWriter interface {
+	InsertParcels(ctx context.Context, rows []schemas.ParcelRow) error
+	InsertOrders(ctx context.Context, rows []schemas.OrderRow) error
+	InsertArchive(ctx context.Context, rows []schemas.ArchiveRow) error
+	// Archived returns what InsertArchive has written of these entities.
+	Archived(ctx context.Context, ids []schemas.ID) ([]schemas.ArchiveRow, error)
+	// InsertGap notes offsets of parcel.events that were never applied.
+	InsertGap(ctx context.Context, partition int32, first, last int64, detail string) error
+}
+
 // rowWriter writes dirty rows to ClickHouse in a goroutine of its own. At most
 // one write is under way; its rows are marked written only after ClickHouse has
 // acknowledged them, and only if they have not changed meanwhile.
 type rowWriter struct {
-	rows RowWriter
-	todo chan *rowBatch
-	done chan *rowBatch
-	idle *rowBatch // nil while a write is under way
+	rows    RowWriter
+	metrics *Metrics
+	todo    chan *rowBatch
+	done    chan *rowBatch
+	idle    *rowBatch // nil while a write is under way
 }
+
+// rowTables are the tables that are written here.
+func rowTables() []string { return []string{"parcels", "orders", "archive"} }
 
 // rowBatch is one write: each partition's rows, in memory that is used again.
 type rowBatch struct {
@@ -34,8 +50,8 @@ type rowBatch struct {
 
 type rowEnds struct{ parcels, orders, archive int }
 
-func newRowWriter(rows RowWriter) *rowWriter {
-	return &rowWriter{rows: rows, todo: make(chan *rowBatch, 1), done: make(chan *rowBatch, 1), idle: &rowBatch{}}
+func newRowWriter(rows RowWriter, metrics *Metrics) *rowWriter {
+	return &rowWriter{rows: rows, metrics: metrics, todo: make(chan *rowBatch, 1), done: make(chan *rowBatch, 1), idle: &rowBatch{}}
 }
 
 // run writes batches until ctx ends. A failed batch is not kept: its rows are
@@ -68,20 +84,40 @@ func (w *rowWriter) run(ctx context.Context, log *slog.Logger) {
 }
 
 func (w *rowWriter) write(ctx context.Context, b *rowBatch) error {
-	if len(b.parcels) > 0 {
-		if err := w.rows.InsertParcels(ctx, b.parcels); err != nil {
+	for i, insert := range [...]struct {
+		rows int
+		into func() error
+	}{
+		{len(b.parcels), func() error { return w.rows.InsertParcels(ctx, b.parcels) }},
+		{len(b.orders), func() error { return w.rows.InsertOrders(ctx, b.orders) }},
+		{len(b.archive), func() error { return w.rows.InsertArchive(ctx, b.archive) }},
+	} {
+		if insert.rows == 0 {
+			continue
+		}
+		started := time.Now()
+		err := insert.into()
+		w.metrics.inserted(rowTables()[i], insert.rows, time.Since(started), err)
+		if err != nil {
 			return err
 		}
-	}
-	if len(b.orders) > 0 {
-		if err := w.rows.InsertOrders(ctx, b.orders); err != nil {
-			return err
-		}
-	}
-	if len(b.archive) > 0 {
-		return w.rows.InsertArchive(ctx, b.archive)
 	}
 	return nil
+}
+
+// collect passes dirty rows on to be written. It returns how many ClickHouse does
+// not have, about: a parcel of several lives has more than one.
+func (s *Shell) collect() int {
+	owned := s.owned()
+	n := s.writer.collect(owned)
+	if n == 0 {
+		return 0
+	}
+	dirty := 0
+	for _, p := range owned {
+		dirty += p.machine.Dirty()
+	}
+	return max(n, dirty)
 }
 
 // collect takes back a finished write and starts the next one, if any rows are

@@ -35,28 +35,17 @@ const (
 	shutdownTime = 30 * time.Second
 )
 
-// RowWriter writes the current rows of parcels and orders. It returns nil only
-// when ClickHouse has acknowledged them.
-type RowWriter interface {
-	InsertParcels(ctx context.Context, rows []schemas.ParcelRow) error
-	InsertOrders(ctx context.Context, rows []schemas.OrderRow) error
-	InsertArchive(ctx context.Context, rows []schemas.ArchiveRow) error
-	// Archived returns what InsertArchive has written of these entities.
-	Archived(ctx context.Context, ids []schemas.ID) ([]schemas.ArchiveRow, error)
-	// InsertGap notes offsets of parcel.events that were never applied.
-	InsertGap(ctx context.Context, partition int32, first, last int64, detail string) error
-}
-
 // Config is what the shell needs from outside.
 type Config struct {
 	Kafka            []kgo.Opt // seeds, TLS, SASL
 	Generation       uint16
-	SnapshotInterval time.Duration // between two snapshots of one partition
-	FlushInterval    time.Duration // between two writes of rows, and two commits
-	Rows             RowWriter     // of the writing goroutine alone
-	Archive          RowWriter     // another one, for look-ups and gaps
-	MemoryLimit      int64         // bytes of state at which reading rests until some has left; 0: none
-	AcceptGaps       bool          // go on where the log after the last snapshot is gone, and note it
+	SnapshotInterval time.Duration    // between two snapshots of one partition
+	FlushInterval    time.Duration    // between two writes of rows, and two commits
+	Rows             RowWriter        // of the writing goroutine alone
+	Archive          RowWriter        // another one, for look-ups and gaps
+	MemoryLimit      int64            // bytes of state at which reading rests until some has left; 0: none
+	AcceptGaps       bool             // go on where the log after the last snapshot is gone, and note it
+	Now              func() time.Time // that ticks are stamped with, for the delay of alerts; nil: time.Now
 	Log              *slog.Logger
 	Metrics          *Metrics
 }
@@ -70,6 +59,7 @@ type Shell struct {
 	writer *rowWriter
 	asker  *asker
 	failed atomic.Pointer[error] // first message that Kafka refused
+	begins assigning             // what is being restored
 
 	documents detector.Documents // of all partitions
 
@@ -90,14 +80,21 @@ type partition struct {
 	machine    *detector.Machine
 	next       atomic.Int64 // offset of the next record to apply
 	clock      atomic.Int64 // copy of the machine's, for readers of other goroutines
+	tickAt     atomic.Int64 // Unix milliseconds at which its last tick was applied, or it was assigned
 	snapshotAt time.Time    // of the last one, or of the assignment
 	snapshot   int64        // offset that the last one covers
+	replay     int64        // offset up to which a former owner has published everything
+	lag        int64        // records behind what was last applied
 	manifests  []Manifest   // kept in the topic, newest last
 }
 
 // New connects nothing yet; Run does.
 func New(cfg Config) (*Shell, error) {
-	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows), asker: newAsker(cfg.Archive)}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.Metrics.StateLimit.Set(float64(cfg.MemoryLimit))
+	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows, cfg.Metrics), asker: newAsker(cfg.Archive)}
 	s.documents.Guard = new(sync.Mutex)
 	// Before the consumer, which may be assigned partitions as soon as it exists.
 	admin, err := kadm.NewOptClient(cfg.Kafka...)
@@ -157,7 +154,7 @@ func (s *Shell) Run(ctx context.Context) error {
 		if err := s.apply(fetches); err != nil {
 			return err
 		}
-		s.cfg.Metrics.RowsPending.Set(float64(s.writer.collect(s.owned())))
+		s.cfg.Metrics.RowsPending.Set(float64(s.collect()))
 		s.answer(time.Now())
 		s.observe()
 		if now := time.Now(); !now.Before(nextFlush) {
@@ -232,6 +229,7 @@ func (s *Shell) apply(fetches kgo.Fetches) error {
 			if err = s.applyRecord(p, r); err != nil {
 				return
 			}
+			p.lag = f.HighWatermark - r.Offset - 1
 		}
 	})
 	if err == nil {
@@ -267,11 +265,13 @@ func (s *Shell) applyRecord(p *partition, r *kgo.Record) error {
 		s.cfg.Log.Warn("tick or reception refused: more than 10 minutes ahead of the broker's clock", "partition", r.Partition, "offset", r.Offset)
 	} else if err := p.machine.Apply(r.Offset, &s.record, &s.out); err != nil {
 		return fmt.Errorf("detector: %s/%d offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	} else if s.record.Kind == schemas.KindTick {
+		p.tickAt.Store(time.Now().UnixMilli())
 	}
 	p.next.Store(r.Offset + 1)
 	p.clock.Store(p.machine.Clock())
 	s.cfg.Metrics.Applied.Inc()
-	s.publish()
+	s.publish(r.Offset >= p.replay)
 	return nil
 }
 

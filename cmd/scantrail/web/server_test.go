@@ -155,10 +155,12 @@ func TestProblems(t *testing.T) {
 		"one token for two": {func(o *Options) {
 			o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Viewer}, {Name: "b", Secret: opsToken, Role: Operator}}
 		}, "tokens[1].token"},
-		"a seller without a shop":     {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Seller}} }, "tokens[0].shops"},
-		"a seller of the shop ''":     {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Seller, Shops: []string{""}}} }, "tokens[0].shops"},
-		"push without a carrier":      {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Push}} }, "tokens[0].carriers"},
-		"an operator of one shop":     {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Operator, Shops: []string{"x"}}} }, "tokens[0].shops"},
+		"a seller without a shop": {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Seller}} }, "tokens[0].shops"},
+		"a seller of the shop ''": {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Seller, Shops: []string{""}}} }, "tokens[0].shops"},
+		"push without a carrier":  {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Push}} }, "tokens[0].carriers"},
+		"an operator of one shop": {func(o *Options) {
+			o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: Operator, Shops: []string{"x"}}}
+		}, "tokens[0].shops"},
 		"a role that is not there":    {func(o *Options) { o.Tokens = []Token{{Name: "a", Secret: opsToken, Role: "root"}} }, "tokens[0].role"},
 		"a name that logs would show": {func(o *Options) { o.Tokens = []Token{{Name: "a\nb", Secret: opsToken, Role: Viewer}} }, "tokens[0].name"},
 	} {
