@@ -34,6 +34,14 @@ const BackfillHeader = "scantrail-backfill"
 // dead letter was sent again.
 const ReplayHeader = "scantrail-replay-of"
 
+// ReceivedViaHeader on a raw record says how it came when no carrier wrote it to
+// Kafka itself; its value is "push" for one that came over HTTP. RequestIDHeader
+// then names the request, as its sender was told.
+const (
+	ReceivedViaHeader = "scantrail-received-via"
+	RequestIDHeader   = "scantrail-request-id"
+)
+
 // SimulatedHeader is on every record of a simulated world; its value is the seed.
 const SimulatedHeader = "scantrail-simulated"
 
