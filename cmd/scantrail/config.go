@@ -25,6 +25,7 @@ type Config struct {
 	Notify     NotifyConfig     `yaml:"notify"`
 	Raw        RawConfig        `yaml:"raw"`
 	Web        WebConfig        `yaml:"web"`
+	Push       PushConfig       `yaml:"push"`
 	Admin      AdminConfig      `yaml:"admin"`
 	Log        LogConfig        `yaml:"log"`
 }
@@ -175,6 +176,7 @@ func DefaultConfig() *Config {
 		Raw: RawConfig{Days: sink.DefaultRawDays, MaxValueBytes: sink.DefaultRawValueBytes,
 			ClickHouse: RawClickHouseConfig{User: "scantrail_raw"}},
 		Web:   defaultWeb(),
+		Push:  defaultPush(),
 		Admin: AdminConfig{Listen: "127.0.0.1:9464"},
 		Log:   LogConfig{Level: "info", Format: "auto"},
 	}
@@ -322,6 +324,7 @@ func (c *Config) resolve(dir string) {
 	c.Raw.ClickHouse.Password.resolve(dir)
 	c.Notify.resolve(dir)
 	c.Web.resolve(dir)
+	c.Push.resolve(dir)
 }
 
 // readLimited reads a file of at most limit bytes.

@@ -80,6 +80,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 	got.Kafka.SASL.Password.resolve("")
 	got.Notify.resolve("")
 	got.Web.resolve("")
+	got.Push.resolve("")
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read back differently:\n%s\ngot  %+v\nwant %+v", out, got, want)
 	}

@@ -23,6 +23,7 @@ func (c *Config) Validate() error {
 	c.Notify.validate(&ps)
 	c.Raw.validate(&ps, c.ClickHouse.User)
 	c.Web.validate(&ps)
+	c.Push.validate(&ps, c.Ingest.MaxRecordBytes)
 	c.Admin.validate(&ps)
 	ps.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	ps.oneOf("log.format", c.Log.Format, "auto", "text", "json")

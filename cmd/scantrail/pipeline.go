@@ -19,6 +19,7 @@ import (
 	"scantrail/detector/shell"
 	"scantrail/ingest"
 	"scantrail/ingest/carriers"
+	"scantrail/ingest/push"
 	"scantrail/sink"
 	"scantrail/sink/lanes"
 	"scantrail/sink/shops"
@@ -46,8 +47,9 @@ type pipelineOptions struct {
 	StallAfter time.Duration
 	Snapshot   time.Duration
 	FlushRows  int
-	FlushEvery time.Duration   // of the sink
-	RowsEvery  time.Duration   // of the detector
+	FlushEvery time.Duration // of the sink
+	RowsEvery  time.Duration // of the detector
+	Push       push.Options
 	Notify     *webhook.Config // nil: no webhook, then the role notify does nothing
 	Web        *web.Server     // nil: none, then the role web does nothing; Close closes it
 	StateLimit int64           // bytes of the detector's state; 0: none

@@ -111,6 +111,7 @@ func run(ctx context.Context, f runFlags) error {
 			return err
 		}
 		o.Topics.Retention, o.Topics.Replication, o.Topics.Create, o.Migrate = 0, 1, true, true
+		o.Push.CreateTopics = true
 		log.Info("embedded servers are up", "kafka", cfg.Kafka.Brokers[0], "clickhouse", cfg.ClickHouse.Addrs[0], "data", f.data)
 	}
 	o.AcceptGaps, o.Web = f.acceptGaps, listener
@@ -181,7 +182,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 		Generation: uint16(cfg.Detector.Generation), Snapshot: cfg.Detector.SnapshotInterval,
 		TickEvery: cfg.Ingest.TickInterval, StallAfter: cfg.Ingest.StallAfter,
 		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval, RowsEvery: cfg.Detector.FlushInterval,
-		StateLimit: int64(cfg.Detector.MemoryLimit), Notify: notify, Now: time.Now, Log: log,
+		StateLimit: int64(cfg.Detector.MemoryLimit), Push: cfg.Push.options(kafka, registry, cfg.Ingest.MaxRecordBytes), Notify: notify, Now: time.Now, Log: log,
 	}, nil
 }
 

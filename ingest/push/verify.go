@@ -58,7 +58,11 @@ func (c *Carrier) Problems() (ps []Problem) {
 		known = known || s == c.Verify
 	}
 	if !known {
-		add("verify", fmt.Sprintf("%.40q is not known", c.Verify), "choose one of "+strings.Join(Schemes(), ", "))
+		what := fmt.Sprintf("%.40q is not known", c.Verify)
+		if c.Verify == "" {
+			what = "is missing"
+		}
+		add("verify", what, "choose one of "+strings.Join(Schemes(), ", "))
 		return ps
 	}
 	if len(c.Secrets) == 0 {
