@@ -263,6 +263,7 @@ func (r *Receiver) unread(ctx context.Context, err error) *refusal {
 // refusedBy turns what Kafka did into an answer.
 func (r *Receiver) refusedBy(c *carrier, err error) *refusal {
 	var no *refusal
+	var answered *kerr.Error
 	switch {
 	case errors.Is(err, errGone):
 		no = refuse(0, gone, err.Error(), "")
@@ -275,12 +276,12 @@ func (r *Receiver) refusedBy(c *carrier, err error) *refusal {
 		no = refuse(http.StatusRequestEntityTooLarge, tooLarge, "the body is longer than topic "+c.topic.name+" takes", "raise max.message.bytes of the topic")
 	case errors.Is(err, kgo.ErrMaxBuffered):
 		no = comeBack(http.StatusTooManyRequests, full, "too much is under way", retryFull)
-	case errors.Is(err, errSlow), errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, context.DeadlineExceeded):
-		no = comeBack(http.StatusTooManyRequests, slow, "Kafka is slow, or away", retrySlow)
 	case errors.Is(err, kgo.ErrClientClosed):
 		no = comeBack(http.StatusServiceUnavailable, stopping, "the service is stopping", retrySlow)
-	default:
+	case errors.As(err, &answered) && !answered.Retriable:
 		no = comeBack(http.StatusServiceUnavailable, failed, "Kafka refuses the record", retrySlow)
+	default: // too late, or connections that broke
+		no = comeBack(http.StatusTooManyRequests, slow, "Kafka is slow, or away", retrySlow)
 	}
 	no.cause = err
 	return no

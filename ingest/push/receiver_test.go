@@ -13,14 +13,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"scantrail/ingest/carriers"
 	"scantrail/schemas"
@@ -31,6 +34,7 @@ type place struct {
 	*Receiver
 	t       *testing.T
 	url     string
+	cluster *kfake.Cluster
 	kafka   []kgo.Opt
 	metrics *Metrics
 }
@@ -50,7 +54,7 @@ func newPlaceOn(t *testing.T, o Options, broker []kfake.Opt, topics ...string) *
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	p := &place{t: t, kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, metrics: NewMetrics(prometheus.NewRegistry())}
+	p := &place{t: t, cluster: cluster, kafka: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, metrics: NewMetrics(prometheus.NewRegistry())}
 	o.Kafka, o.Metrics, o.Log = append(p.kafka, o.Kafka...), p.metrics, slog.New(slog.NewTextHandler(t.Output(), nil))
 	if p.Receiver, err = New(o); err != nil {
 		t.Fatal(err)
@@ -272,6 +276,42 @@ func TestOnlyPOST(t *testing.T) {
 		res.Body.Close() //nolint:errcheck // not read
 		if res.StatusCode != http.StatusMethodNotAllowed || res.Header.Get("Allow") != "POST" {
 			t.Errorf("%s: %d, Allow %q", method, res.StatusCode, res.Header.Get("Allow"))
+		}
+	}
+}
+
+// TestKafkaRefuses: what Kafka answers becomes what the sender is told.
+func TestKafkaRefuses(t *testing.T) {
+	p := newPlace(t, Options{Known: []string{"usps"}, Rights: everybody, AckTimeout: 300 * time.Millisecond, RatePerSecond: 1_000_000}, "usps")
+	var says atomic.Pointer[kerr.Error]
+	p.cluster.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		p.cluster.KeepControl()
+		res := req.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range req.(*kmsg.ProduceRequest).Topics {
+			answered := kmsg.ProduceResponseTopic{Topic: topic.Topic, TopicID: topic.TopicID}
+			for _, partition := range topic.Partitions {
+				answered.Partitions = append(answered.Partitions, kmsg.ProduceResponseTopicPartition{Partition: partition.Partition, ErrorCode: says.Load().Code})
+			}
+			res.Topics = append(res.Topics, answered)
+		}
+		return res, nil, true
+	})
+	for _, c := range []struct {
+		says    *kerr.Error
+		code    int
+		outcome string
+	}{
+		{kerr.MessageTooLarge, 413, tooLarge},
+		{kerr.TopicAuthorizationFailed, 503, failed},
+		{kerr.NotEnoughReplicas, 429, slow}, // tried again by the client, in vain
+	} {
+		says.Store(c.says)
+		got := p.send("usps", strings.NewReader(body))
+		if got.code != c.code || (got.retryAfterSeconds > 0) != (c.code != 413) {
+			t.Errorf("%s: %+v", c.says.Message, got)
+		}
+		if n := count(t, p.metrics.Requests.WithLabelValues("usps", c.outcome)); n != 1 {
+			t.Errorf("%s: not counted as %s", c.says.Message, c.outcome)
 		}
 	}
 }
