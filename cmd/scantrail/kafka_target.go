@@ -42,17 +42,22 @@ func (t *kafkaTarget) load() (*Config, error) {
 	return cfg, nil
 }
 
+// bulkOptions are those of a producer of many records, of at most so many bytes.
+func bulkOptions(recordBytes int) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.MaxBufferedRecords(50_000),
+		kgo.ProducerBatchMaxBytes(int32(recordBytes) + 64<<10), kgo.ProducerLinger(5 * time.Millisecond),
+		kgo.RecordDeliveryTimeout(time.Minute),
+	}
+}
+
 // open returns a producer for bulk, once the brokers have answered.
 func (t *kafkaTarget) open(ctx context.Context, cfg *Config, more ...kgo.Opt) (*kgo.Client, error) {
 	kafka, err := cfg.KafkaOptions(nil)
 	if err != nil {
 		return nil, err
 	}
-	client, err := kgo.NewClient(slices.Concat(kafka, []kgo.Opt{
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.MaxBufferedRecords(50_000),
-		kgo.ProducerBatchMaxBytes(int32(cfg.Ingest.MaxRecordBytes) + 64<<10), kgo.ProducerLinger(5 * time.Millisecond),
-		kgo.RecordDeliveryTimeout(time.Minute),
-	}, more)...)
+	client, err := kgo.NewClient(slices.Concat(kafka, bulkOptions(int(cfg.Ingest.MaxRecordBytes)), more)...)
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,10 @@ type Manifest struct {
 	First      int64  `json:"first"` // offset of the first chunk in parcel.snapshots
 	Chunks     int    `json:"chunks"`
 	Checksum   uint64 `json:"checksum,string"` // xxh3 over all chunks in order
+	Bytes      int64  `json:"bytes,omitempty"` // of all chunks; 0 in older ones
 
-	at int64 // its own offset in parcel.snapshots
+	At time.Time `json:"-"` // of its record; only Latest sets it
+	at int64     // its own offset in parcel.snapshots
 }
 
 // newer reports whether m covers more of the log than o.
@@ -81,6 +83,7 @@ func (s *Shell) takeSnapshot(ctx context.Context, p *partition) error {
 	if err != nil {
 		return fmt.Errorf("snapshot of %s/%d: %w", schemas.EventsTopic, p.id, err)
 	}
+	m.Bytes = int64(size)
 	body, err := json.Marshal(m)
 	if err != nil {
 		return err

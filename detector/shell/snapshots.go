@@ -61,6 +61,45 @@ func (s *Snapshots) Find(ctx context.Context, ids []int32) (map[int32][]Manifest
 	return found, err
 }
 
+// tailRecords bounds what Latest reads of a partition whose last record is no
+// manifest, since a snapshot is being written.
+const tailRecords = 16
+
+// Latest returns the newest manifest of each partition, with the time at which it was
+// written, by reading the end of parcel.snapshots alone. A partition without a
+// snapshot, or with one that is being written right now, is not there.
+func (s *Snapshots) Latest(ctx context.Context, ids []int32) (map[int32]Manifest, error) {
+	starts, err := s.Admin.ListStartOffsets(ctx, schemas.SnapshotsTopic)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := s.Admin.ListEndOffsets(ctx, schemas.SnapshotsTopic)
+	if err != nil {
+		return nil, err
+	}
+	found := map[int32]Manifest{}
+	for _, tail := range []int64{1, tailRecords} {
+		from, to := map[int32]int64{}, map[int32]int64{}
+		for _, id := range ids {
+			start, end := offsetIn(starts, schemas.SnapshotsTopic, id), offsetIn(ends, schemas.SnapshotsTopic, id)
+			if _, ok := found[id]; !ok && start < end {
+				from[id], to[id] = max(start, end-tail), end
+			}
+		}
+		err := s.scan(ctx, from, to, func(r *kgo.Record) error {
+			m := Manifest{at: r.Offset, At: r.Timestamp}
+			if string(r.Key) == manifestKey && json.Unmarshal(r.Value, &m) == nil && m.Generation <= s.Generation {
+				found[r.Partition] = m
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 func offsetIn(listed kadm.ListedOffsets, topic string, id int32) int64 {
 	o, ok := listed.Lookup(topic, id)
 	if !ok || o.Err != nil {

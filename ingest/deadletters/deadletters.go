@@ -26,6 +26,7 @@ type Options struct {
 	Registry *carriers.Registry
 	Limits   carriers.Limits
 	Carrier  string
+	Orders   bool // only of the topic orders, whose letters have no carrier
 	Reason   string
 	Since    time.Time // refused at or after
 	Progress func(read, total int64)
@@ -216,7 +217,7 @@ func (f *finder) note(d *schemas.DeadLetter) error {
 // selects reports whether a letter is meant. Only topics that ingest reads are
 // written to, whatever a letter says.
 func (f *finder) selects(d *schemas.DeadLetter) bool {
-	return (f.o.Carrier == "" || d.Carrier == f.o.Carrier) && (f.o.Reason == "" || d.Reason == f.o.Reason) &&
+	return (f.o.Carrier == "" || d.Carrier == f.o.Carrier) && (!f.o.Orders || d.Topic == schemas.OrdersTopic) && (f.o.Reason == "" || d.Reason == f.o.Reason) &&
 		d.ReceivedAt >= f.o.Since.UnixMilli() && (d.Topic == schemas.OrdersTopic || strings.HasPrefix(d.Topic, schemas.RawTopicPrefix))
 }
 

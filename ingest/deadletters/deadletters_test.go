@@ -102,6 +102,9 @@ func TestFind(t *testing.T) {
 	if found, groups = find(Options{Reason: "unknown_field"}); len(found) != 1 || groups != " unknown_field 2: 1 mended, 1 refused, 0 repeated, 0 cut; " {
 		t.Errorf("orders: %q\n%s", found, groups)
 	}
+	if found, groups = find(Options{Orders: true}); len(found) != 1 || groups != " unknown_field 2: 1 mended, 1 refused, 0 repeated, 0 cut; " {
+		t.Errorf("orders alone: %q\n%s", found, groups)
+	}
 	if found, groups = find(Options{Since: at.Add(time.Hour)}); len(found) != 0 || groups != "" {
 		t.Errorf("since later: %q\n%s", found, groups)
 	}

@@ -34,6 +34,8 @@ type Options struct {
 	Log   *slog.Logger                // default: nothing is logged
 	Now   func() time.Time            // default: time.Now
 	Live  func() (live Live, ok bool) // of the pipeline in this process; nil or false: there is none
+
+	Operations
 }
 
 // Live is what the pipeline of this process does at the moment.
@@ -57,6 +59,17 @@ func (c *console) pages() []page {
 		{"now", "GET /{$}", true, c.nowPage},
 		{"parcel", "GET /parcels/{number}", false, c.parcelPage},
 		{"search", "GET /parcels", false, c.searchPage},
+		{"alerts", "GET /alerts", true, c.alertsPage},
+		{"alerts", "POST /alerts", false, c.handleAlerts},
+		{"alert", "GET /alerts/{id}", false, c.alertPage},
+		{"ticket", "GET /alerts/export", false, c.ticketPage},
+		{"deadletters", "GET /dead-letters", true, c.deadLettersPage},
+		{"deadletters", "POST /dead-letters/preview", false, c.previewReplay},
+		{"deadletters", "POST /dead-letters/send", false, c.sendReplay},
+		{"deadletters", "POST /dead-letters/stop", false, c.stopReplay},
+		{"system", "GET /system", true, c.systemPage},
+		{"system", "POST /system/audit", false, c.startAudit},
+		{"system", "POST /system/audit/stop", false, c.stopAudit},
 	}
 }
 
@@ -66,6 +79,8 @@ type console struct {
 	queries   *query.Queries
 	languages map[string]*language
 	nav       []page
+	replay    job[ReplayResult]
+	audit     job[*Audit]
 }
 
 // language has the templates of one language, by page.

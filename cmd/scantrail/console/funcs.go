@@ -31,6 +31,9 @@ func (w words) funcs(asset string) template.FuncMap {
 		"cut":      Cut,        // cut 120 .Text: with an ellipsis
 		"dict":     dict,       // dict "a" .A "b" .B: several values for a template
 		"add":      func(a, b int) int { return a + b },
+		"hours":    func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) },
+		"days":     func(d time.Duration) string { return decimal(1, d.Hours()/24) }, // days .Silent: 3.4
+		"bytes":    func(n int64) string { return bytesText(float64(n)) },            // bytes .Size: 1.2 MiB
 		"asset":    func() string { return asset },
 	}
 }

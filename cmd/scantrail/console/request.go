@@ -81,6 +81,8 @@ func (r *request) fail(err error) {
 	switch {
 	case errors.Is(err, query.ErrNone):
 		status, kind = http.StatusNotFound, "none"
+	case errors.Is(err, query.ErrWrong):
+		status, kind = http.StatusBadRequest, "wrong"
 	case errors.Is(err, errForbidden):
 		status, kind = http.StatusForbidden, "forbidden"
 	case errors.Is(err, query.ErrSlow):
@@ -90,7 +92,7 @@ func (r *request) fail(err error) {
 		r.console.log.Warn("a page of the console failed", "page", r.page.name, "error", err)
 	}
 	data := map[string]any{"Kind": kind, "Detail": ""}
-	if kind == "broken" {
+	if kind == "broken" || kind == "wrong" {
 		data["Detail"] = Cut(400, Clean(err.Error()))
 	}
 	r.page.name = "error"
@@ -139,6 +141,9 @@ func (v *view) With(pairs ...string) string {
 	q.Del("page")
 	q.Del("format")
 	q.Del("lang")
+	for _, said := range []string{"done", "n", "busy"} { // of what was just done
+		q.Del(said)
+	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if q.Set(pairs[i], pairs[i+1]); pairs[i+1] == "" {
 			q.Del(pairs[i])
@@ -149,6 +154,15 @@ func (v *view) With(pairs ...string) string {
 
 // Path is the address of this page without any parameter.
 func (v *view) Path() string { return v.r.URL.Path }
+
+// At is the address of another page with the parameters of this one.
+func (v *view) At(path string) string {
+	u, err := url.Parse(v.With())
+	if err != nil {
+		return path
+	}
+	return (&url.URL{Path: path, RawQuery: u.RawQuery}).String()
+}
 
 // CSV is the address of this page as a file.
 func (v *view) CSV() string { return v.With("format", "csv") }
