@@ -5,9 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"scantrail/ingest/carriers"
 	"scantrail/ingest/push"
 	"scantrail/schemas"
 )
@@ -83,11 +80,11 @@ func (c *PushCarrierConfig) carrier() push.Carrier {
 	return described
 }
 
-// options returns what the receiver is made of; who may push without a signature,
-// the log and the metrics are left to the pipeline.
-func (p *PushConfig) options(kafka []kgo.Opt, registry *carriers.Registry, maxRecord Size) push.Options {
+// options returns what the configuration says of the receiver; newPush adds the
+// rest.
+func (p *PushConfig) options() push.Options {
 	o := push.Options{
-		Kafka: kafka, Known: registry.Names(), CreateTopics: p.CreateTopics, MaxBytes: int(maxRecord), MaxInFlight: int64(p.MaxInFlight),
+		CreateTopics: p.CreateTopics, MaxInFlight: int64(p.MaxInFlight),
 		AckTimeout: p.AckTimeout, ReadTimeout: p.ReadTimeout, RatePerSecond: p.RatePerSecond,
 	}
 	for i := range p.Carriers {

@@ -18,6 +18,7 @@ import (
 	"scantrail/bench/world"
 	"scantrail/cmd/scantrail/web"
 	"scantrail/ingest/carriers"
+	"scantrail/ingest/push"
 	"scantrail/schemas"
 	"scantrail/sink"
 )
@@ -209,7 +210,7 @@ func (d *demo) prepare(ctx context.Context, brokers []string, clickhouse, databa
 		// On an accelerated clock every moment of lag is hours: time always waits.
 		StallAfter: 100 * 365 * 24 * time.Hour,
 		Snapshot:   15 * time.Second, FlushRows: 100_000, FlushEvery: time.Second, RowsEvery: time.Second,
-		Web: d.console, Now: d.clock.now, Log: d.logger(),
+		Web: d.console, Push: push.Options{CreateTopics: true}, Now: d.clock.now, Log: d.logger(),
 	})
 	if err != nil {
 		return err

@@ -47,9 +47,9 @@ type pipelineOptions struct {
 	StallAfter time.Duration
 	Snapshot   time.Duration
 	FlushRows  int
-	FlushEvery time.Duration // of the sink
-	RowsEvery  time.Duration // of the detector
-	Push       push.Options
+	FlushEvery time.Duration   // of the sink
+	RowsEvery  time.Duration   // of the detector
+	Push       push.Options    // what the configuration says; see newPush
 	Notify     *webhook.Config // nil: no webhook, then the role notify does nothing
 	Web        *web.Server     // nil: none, then the role web does nothing; Close closes it
 	StateLimit int64           // bytes of the detector's state; 0: none
@@ -73,6 +73,7 @@ type pipeline struct {
 	lanes  *lanes.Metrics
 	shops  *shops.Metrics
 	notify *webhook.Notifier // nil: no webhook
+	push   *push.Receiver    // nil without the role web
 	raw    *rawCopy          // nil while the role is off
 	*readiness
 }
@@ -121,6 +122,9 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 func (p *pipeline) Close() {
 	if p.o.Web != nil {
 		p.o.Web.Close()
+	}
+	if p.push != nil {
+		p.push.Close()
 	}
 	p.ticker.Close()
 	p.kafka.Close()

@@ -182,7 +182,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 		Generation: uint16(cfg.Detector.Generation), Snapshot: cfg.Detector.SnapshotInterval,
 		TickEvery: cfg.Ingest.TickInterval, StallAfter: cfg.Ingest.StallAfter,
 		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval, RowsEvery: cfg.Detector.FlushInterval,
-		StateLimit: int64(cfg.Detector.MemoryLimit), Push: cfg.Push.options(kafka, registry, cfg.Ingest.MaxRecordBytes), Notify: notify, Now: time.Now, Log: log,
+		StateLimit: int64(cfg.Detector.MemoryLimit), Push: cfg.Push.options(), Notify: notify, Now: time.Now, Log: log,
 	}, nil
 }
 

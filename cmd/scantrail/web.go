@@ -3,14 +3,17 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"scantrail/cmd/scantrail/console"
 	"scantrail/cmd/scantrail/web"
+	"scantrail/ingest/push"
 	"scantrail/schemas/texts"
 )
 
@@ -55,7 +58,27 @@ func (p *pipeline) handlers() (h web.Handlers, err error) {
 	h.Console, err = console.New(console.Options{
 		Rows: p.rows, Kafka: p.o.Kafka, Texts: catalog, Log: log, Now: p.o.Now, Live: figures.now,
 	})
-	return h, err
+	if err != nil {
+		return h, err
+	}
+	if p.push, err = newPush(p.o, p.registry); err != nil {
+		return h, err
+	}
+	h.Push = p.push
+	return h, nil
+}
+
+// newPush returns the receiver of what carriers push. Whoever has no signature of
+// his own needs a token, or to be on this machine.
+func newPush(o pipelineOptions, registry prometheus.Registerer) (*push.Receiver, error) {
+	p := o.Push
+	p.Kafka, p.Known, p.MaxBytes = o.Kafka, o.Carriers.Names(), o.Limits.Bytes
+	p.Log, p.Metrics = o.Log.With("role", webRole), push.NewMetrics(registry)
+	p.Rights = func(r *http.Request, carrier string) push.Rights {
+		c := web.CallerOf(r.Context())
+		return push.Rights{Push: c.MayPush(carrier), Backfill: c.Role == web.Operator}
+	}
+	return push.New(p)
 }
 
 // liveFigures are what the pipeline of this process does now. They are taken at

@@ -96,18 +96,53 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// TestPushIsNotBounded: what carriers push is bounded by its receiver. A push that
+// waits keeps nobody out, and an aggregator may send often from one address.
+func TestPushIsNotBounded(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Tokens, o.MaxRequests, o.RatePerMinute, o.MaxBodyBytes = allTokens(), 1, 1, 10 })
+	entered, leave := make(chan bool), make(chan bool)
+	w.Mount(Handlers{API: who("api"), Push: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/scans/slow" {
+			entered <- true
+			<-leave
+		}
+		n, err := io.Copy(io.Discard, r.Body)
+		fmt.Fprint(w, n, " ", err)
+	})})
+	done := make(chan int)
+	go func() { done <- w.ask("POST", "/v1/scans/slow", "").StatusCode }()
+	<-entered
+	for range 5 {
+		if got := w.ask("POST", "/v1/scans/usps", strings.Repeat("x", 1000)); got.StatusCode != 200 || got.body != "1000 <nil>" {
+			t.Errorf("a push: %d %s", got.StatusCode, got.body)
+		}
+	}
+	if got := w.ask("GET", "/v1/alerts", "", bearerOf(opsToken)); got.StatusCode != 200 {
+		t.Errorf("beside a push that waits: %d", got.StatusCode)
+	}
+	leave <- true
+	if got := <-done; got != 200 {
+		t.Errorf("the push that waited: %d", got)
+	}
+	for _, path := range []string{"/v1/scans/../alerts", "/v1/scans/%2e%2e/alerts"} {
+		if got := w.ask("GET", path, ""); got.StatusCode != 429 && got.StatusCode != 401 {
+			t.Errorf("%s: %d", path, got.StatusCode)
+		}
+	}
+}
+
 func TestSizes(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.MaxBodyBytes = 1000 })
-	w.Mount(Handlers{Push: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	w.Mount(Handlers{Console: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.ReadAll(r.Body)
 		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 		}
 	})})
-	if got := w.ask("POST", "/v1/scans/usps", strings.Repeat("x", 1000)); got.StatusCode != 200 {
+	if got := w.ask("POST", "/alerts", strings.Repeat("x", 1000)); got.StatusCode != 200 {
 		t.Errorf("1000 bytes: %d", got.StatusCode)
 	}
-	if got := w.ask("POST", "/v1/scans/usps", strings.Repeat("x", 1001)); got.StatusCode != 413 {
+	if got := w.ask("POST", "/alerts", strings.Repeat("x", 1001)); got.StatusCode != 413 {
 		t.Errorf("1001 bytes: %d", got.StatusCode)
 	}
 	for name, request := range map[string]string{
