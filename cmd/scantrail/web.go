@@ -11,7 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"scantrail/cmd/scantrail/api"
 	"scantrail/cmd/scantrail/console"
+	"scantrail/cmd/scantrail/query"
 	"scantrail/cmd/scantrail/web"
 	"scantrail/ingest/push"
 	"scantrail/schemas/texts"
@@ -59,6 +61,9 @@ func (p *pipeline) handlers() (h web.Handlers, err error) {
 		Rows: p.rows, Kafka: p.o.Kafka, Texts: catalog, Log: log, Now: p.o.Now, Live: figures.now,
 	})
 	if err != nil {
+		return h, err
+	}
+	if h.API, err = api.New(api.Options{Queries: query.New(p.rows), Log: log}); err != nil {
 		return h, err
 	}
 	if p.push, err = newPush(p.o, p.registry); err != nil {
