@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,14 +81,25 @@ func TestSecuredApache(t *testing.T) {
 	}
 	grantReadme(t, b.Inside(), "scantrail")
 
-	r := newRigOn(t, b, func(o *pipelineOptions) { o.Kafka = login("scantrail", "SCANTRAIL_TEST_PASSWORD") })
+	site := ""
+	r := newRigOn(t, b, func(o *pipelineOptions) {
+		o.Kafka = login("scantrail", "SCANTRAIL_TEST_PASSWORD")
+		site = withWeb(t, o).URL()
+	})
 	r.topic("yunexpress")
 	r.start()
 	for n := range 100 {
 		r.scan(n)
 	}
+	pushed, err := http.Post(site+"/v1/scans/yunexpress", "application/json", strings.NewReader(fmt.Sprintf(goodScan, "PICKED_UP")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pushed.Body.Close(); pushed.StatusCode != http.StatusOK {
+		t.Errorf("a push: %s", pushed.Status)
+	}
 	r.settle()
-	r.facts(100)
+	r.facts(101)
 
 	var said bytes.Buffer
 	o := r.pipeline.o
