@@ -25,8 +25,8 @@ import (
 	"scantrail/ingest"
 	"scantrail/sink"
 	"scantrail/sink/lanes"
+	"scantrail/sink/notify"
 	"scantrail/sink/shops"
-	"scantrail/sink/webhook"
 )
 
 // These tests hold the deployment files to each other and to the code without
@@ -409,7 +409,7 @@ func TestAlertRulesUseMetricsThatExist(t *testing.T) {
 	shell.NewMetrics(&known)
 	lanes.NewMetrics(&known)
 	shops.NewMetrics(&known)
-	webhook.NewMetrics(&known)
+	notify.NewMetrics(&known)
 	registerSinks(t, &known)
 	metric := regexp.MustCompile(`scantrail_[a-z_]+`)
 	for _, g := range rules.Groups {

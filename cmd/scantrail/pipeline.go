@@ -22,8 +22,8 @@ import (
 	"scantrail/ingest/push"
 	"scantrail/sink"
 	"scantrail/sink/lanes"
+	"scantrail/sink/notify"
 	"scantrail/sink/shops"
-	"scantrail/sink/webhook"
 )
 
 // roles of a process; "all" is every one of them, and rawRole where it is on.
@@ -47,13 +47,13 @@ type pipelineOptions struct {
 	StallAfter time.Duration
 	Snapshot   time.Duration
 	FlushRows  int
-	FlushEvery time.Duration   // of the sink
-	RowsEvery  time.Duration   // of the detector
-	Push       push.Options    // what the configuration says; see newPush
-	Notify     *webhook.Config // nil: no webhook, then the role notify does nothing
-	Web        *web.Server     // nil: none, then the role web does nothing; Close closes it
-	StateLimit int64           // bytes of the detector's state; 0: none
-	AcceptGaps bool            // go on where records were deleted before they were read, and note it
+	FlushEvery time.Duration  // of the sink
+	RowsEvery  time.Duration  // of the detector
+	Push       push.Options   // what the configuration says; see newPush
+	Notify     *notify.Config // nil: no receiver, then the role notify does nothing
+	Web        *web.Server    // nil: none, then the role web does nothing; Close closes it
+	StateLimit int64          // bytes of the detector's state; 0: none
+	AcceptGaps bool           // go on where records were deleted before they were read, and note it
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -72,9 +72,9 @@ type pipeline struct {
 	sink   *sink.Sink
 	lanes  *lanes.Metrics
 	shops  *shops.Metrics
-	notify *webhook.Notifier // nil: no webhook
-	push   *push.Receiver    // nil without the role web
-	raw    *rawCopy          // nil while the role is off
+	notify *notify.Notifier // nil: no receiver
+	push   *push.Receiver   // nil without the role web
+	raw    *rawCopy         // nil while the role is off
 	*readiness
 }
 
@@ -102,7 +102,7 @@ func newPipeline(o pipelineOptions) (*pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.notify, err = newNotifier(o, p.registry); err != nil {
+	if p.notify, err = newNotifier(o, p.rows, p.registry); err != nil {
 		return nil, err
 	}
 	if p.raw, err = p.newRawCopy(); err != nil {
@@ -333,12 +333,13 @@ func (p *pipeline) runDetect(ctx context.Context) error {
 	return s.Run(ctx)
 }
 
-// newNotifier returns nil where no webhook is configured.
-func newNotifier(o pipelineOptions, registry *prometheus.Registry) (*webhook.Notifier, error) {
+// newNotifier returns nil where no receiver is configured.
+func newNotifier(o pipelineOptions, rows driver.Conn, registry *prometheus.Registry) (*notify.Notifier, error) {
 	if o.Notify == nil {
 		return nil, nil
 	}
 	c := *o.Notify
-	c.Kafka, c.Metrics, c.Now = o.Kafka, webhook.NewMetrics(registry), time.Now
-	return webhook.New(c)
+	c.Kafka, c.Metrics, c.Now = o.Kafka, notify.NewMetrics(registry), time.Now
+	c.Recorder = notify.NewRecorder(rows, time.Now)
+	return notify.New(c)
 }

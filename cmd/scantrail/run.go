@@ -156,13 +156,13 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 	if err != nil {
 		return o, err
 	}
-	notify, err := cfg.Notify.options(log)
+	notified, err := cfg.Notify.options(log)
 	if err != nil {
 		return o, err
 	}
-	if notify == nil {
+	if notified == nil {
 		if roles != "all" && slices.Contains(chosen, "notify") {
-			return o, fmt.Errorf("--role notify: no webhook is configured: name one in notify.webhooks, or leave the role out")
+			return o, fmt.Errorf("--role notify: no receiver is configured: name one in notify.receivers, or leave the role out")
 		}
 		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r string) bool { return r == "notify" })
 	}
@@ -182,7 +182,7 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 		Generation: uint16(cfg.Detector.Generation), Snapshot: cfg.Detector.SnapshotInterval,
 		TickEvery: cfg.Ingest.TickInterval, StallAfter: cfg.Ingest.StallAfter,
 		FlushRows: cfg.Sink.FlushRows, FlushEvery: cfg.Sink.FlushInterval, RowsEvery: cfg.Detector.FlushInterval,
-		StateLimit: int64(cfg.Detector.MemoryLimit), Push: cfg.Push.options(), Notify: notify, Now: time.Now, Log: log,
+		StateLimit: int64(cfg.Detector.MemoryLimit), Push: cfg.Push.options(), Notify: notified, Now: time.Now, Log: log,
 	}, nil
 }
 

@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"crypto/tls"
@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// guard decides which addresses a webhook may connect to. It is asked about the
+// guard decides which addresses a receiver may connect to. It is asked about the
 // address that is about to be dialled, after the name was resolved: a name that
 // resolves to a public address when it is checked, and to a private one when it
 // is used, gains nothing.
 type guard struct {
 	allowed  []netip.Prefix // reached although they are not public
 	loopback bool           // http to this machine was asked for
+	onlyOwn  bool           // http: nothing public, where others could read it on the way
 }
 
-// AddressError says that a webhook's host has an address that it may not have.
+// AddressError says that a receiver's host has an address that it may not have.
 type AddressError struct{ Addr netip.Addr }
 
 func (e *AddressError) Error() string {
@@ -32,7 +33,7 @@ func (e *AddressError) Error() string {
 func (g *guard) control(network, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil || network != "tcp4" && network != "tcp6" {
-		return fmt.Errorf("webhook: cannot tell whether %s %.80q is public", network, address)
+		return fmt.Errorf("cannot tell whether %s %.80q is public", network, address)
 	}
 	if !g.permits(ap.Addr()) {
 		return &AddressError{ap.Addr()}
@@ -42,17 +43,19 @@ func (g *guard) control(network, address string, _ syscall.RawConn) error {
 
 // CheckAddress reports a URL that names an address, rather than a host, to which
 // no connection would ever be made. It returns nil or an *AddressError.
-func (e *Endpoint) CheckAddress(allow []netip.Prefix) error {
-	u, err := url.Parse(e.URL)
-	if err != nil {
-		return nil
+func (e *Receiver) CheckAddress(allow []netip.Prefix) error {
+	for _, text := range append([]string{e.URL}, e.URLs...) {
+		u, err := url.Parse(text)
+		if err != nil {
+			continue
+		}
+		a, err := netip.ParseAddr(u.Hostname())
+		g := &guard{allowed: allow, loopback: e.InsecureHTTP, onlyOwn: e.InsecureHTTP && e.Kind == KindAlertmanager}
+		if err == nil && !g.permits(a) {
+			return &AddressError{a}
+		}
 	}
-	a, err := netip.ParseAddr(u.Hostname())
-	g := &guard{allowed: allow, loopback: e.InsecureHTTP}
-	if err != nil || g.permits(a) {
-		return nil
-	}
-	return &AddressError{a}
+	return nil
 }
 
 func (g *guard) permits(a netip.Addr) bool {
@@ -64,7 +67,7 @@ func (g *guard) permits(a netip.Addr) bool {
 			return true
 		}
 	}
-	return g.loopback && a.Unmap().IsLoopback() || public(a)
+	return g.loopback && a.Unmap().IsLoopback() || !g.onlyOwn && public(a)
 }
 
 // The parts of the address space that are not public, from IANA's registries of
@@ -117,7 +120,7 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// newClient returns the client of one webhook. It follows no redirect, which
+// newClient returns the client of one receiver. It follows no redirect, which
 // could lead anywhere and would repeat the signed message there, and takes no
 // proxy from the environment.
 func newClient(g *guard, roots *x509.CertPool, resolver *net.Resolver, timeout time.Duration) *http.Client {

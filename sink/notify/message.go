@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 	"scantrail/schemas"
 )
 
-// message is one record of parcel.alerts on its way to one webhook, or a digest
+// message is one record of parcel.alerts on its way to one receiver, or a digest
 // of several.
 type message struct {
 	id      string // header webhook-id
@@ -26,6 +26,11 @@ type message struct {
 	opened   int64
 	backfill bool
 	held     bool // the detector says so
+
+	alert schemas.Alert
+	sum   *summary // of a digest; nil: the message is alert
+	ends  *message // what an end was sent after, to an Alertmanager
+	test  bool     // not an alert of any parcel
 
 	body  []byte    // as on parcel.alerts
 	since time.Time // from which its age counts: written, or released
@@ -57,7 +62,7 @@ func parse(value []byte) (*message, error) {
 		key: a.AlertID, version: a.Version, status: a.Status, level: int(a.Level), rule: a.Rule, detail: a.Detail,
 		carrier: a.Carrier, shop: a.ShopID, market: a.Market,
 		changed: a.ChangedAt, opened: a.OpenedAt, backfill: a.Backfill, held: extra.Data.Held,
-		body: value,
+		alert: a, body: value,
 	}, nil
 }
 

@@ -1,23 +1,51 @@
-package webhook
+package notify
 
 import (
 	"container/heap"
 	"time"
 )
 
+// maxBatch is how many alerts one request to an Alertmanager carries.
+const maxBatch = 64
+
+// begin takes what is to be sent now, nil when there is nothing: the first message
+// of one lane, or all messages of several lanes that stand.
+func (b *book) begin(now time.Time) *attempt {
+	most := 1
+	if b.e.Kind.standing() {
+		most = maxBatch
+	}
+	var a *attempt
+	for l := b.next(now); l != nil && (a == nil || len(a.items) < most); l = b.next(now) {
+		if a == nil {
+			a = &attempt{}
+		}
+		b.start(now, l)
+		a.items = append(a.items, item{l, l.msgs[:l.count:l.count]})
+	}
+	if a != nil {
+		b.attempts++
+		b.paced = now.Add(b.pace)
+	}
+	return a
+}
+
 // next returns the lane whose first message is to be sent now, nil when there is
-// none. A webhook that fails is tried by one message at a time.
+// none. A receiver that fails is tried by one message at a time.
 func (b *book) next(now time.Time) *lane {
-	if len(b.queue) == 0 || now.Before(b.resume) || b.failures > 0 && b.flying > 0 || b.queue[0].due.After(now) {
+	if len(b.queue) == 0 || now.Before(b.resume) || now.Before(b.paced) || b.failures > 0 && b.flying > 0 || b.queue[0].due.After(now) {
 		return nil
 	}
 	return b.queue[0]
 }
 
-// start notes that the first message of l is being sent.
+// start notes that messages of l are being sent.
 func (b *book) start(now time.Time, l *lane) {
 	heap.Remove(&b.queue, l.index)
-	l.flying = true
+	l.flying, l.count = true, 1
+	if b.e.Kind.standing() {
+		l.count = len(l.msgs)
+	}
 	b.flying++
 	l.tries++
 	if l.tries == 1 {
@@ -27,7 +55,23 @@ func (b *book) start(now time.Time, l *lane) {
 	}
 }
 
-// finish notes what became of the first message of l.
+// end notes what became of an attempt. Where several alerts were refused together,
+// nobody knows which of them was meant: each is tried by itself.
+func (b *book) end(now time.Time, a *attempt) {
+	b.attempts--
+	if a.verdict == rejected && len(a.items) > 1 {
+		a.verdict = failed
+	}
+	recovered := b.failures > 0 && a.verdict == delivered || a.refresh
+	for _, it := range a.items {
+		b.finish(now, it.lane, a.outcome)
+	}
+	if recovered {
+		b.refresh(now)
+	}
+}
+
+// finish notes what became of the messages of l that were sent.
 func (b *book) finish(now time.Time, l *lane, o outcome) {
 	l.flying = false
 	b.flying--
@@ -40,10 +84,26 @@ func (b *book) finish(now time.Time, l *lane, o outcome) {
 	if o.verdict == delivered {
 		b.m.delivered.Inc()
 		b.m.up.Set(1)
-	} else {
-		b.m.rejected.Inc()
-		b.m.up.Set(0)
+		b.succeeded = now
+		b.settled(now, l)
+		return
 	}
+	b.m.rejected.Inc()
+	b.m.up.Set(0)
+	b.failed, b.reason = now, o.reason
+	for range l.count {
+		b.note(now, l.msgs[0], stateRejected, o.reason)
+		b.drop(l, 0)
+	}
+}
+
+// settled ends what was delivered, unless it is an alert that stands.
+func (b *book) settled(now time.Time, l *lane) {
+	if b.e.Kind.standing() {
+		b.stand(now, l)
+		return
+	}
+	b.note(now, l.msgs[0], stateDelivered, "")
 	b.drop(l, 0)
 }
 
@@ -53,7 +113,7 @@ func (b *book) fail(now time.Time, l *lane, o outcome) {
 		b.failing = now
 	}
 	b.failures++
-	b.reason = o.reason
+	b.failed, b.reason = now, o.reason
 	b.m.up.Set(0)
 	own := b.jitter(backoff(b.o.RetryMin, b.o.RetryMax, l.tries))
 	all := b.jitter(backoff(b.o.RetryMin, min(b.o.RetryMax, maxPause), b.failures))
@@ -74,6 +134,7 @@ func (b *book) giveUp(now time.Time) {
 	for _, l := range b.lanes {
 		for !l.flying && len(l.msgs) > 0 && b.hopeless(now, l) {
 			b.gaveUp(l.msgs[0], b.reason)
+			b.note(now, l.msgs[0], stateGivenUp, b.reason)
 			b.m.expired.Inc()
 			b.drop(l, 0)
 		}
@@ -83,6 +144,9 @@ func (b *book) giveUp(now time.Time) {
 // hopeless reports whether the first message of l is too old, and neither it nor
 // any other has been taken for a while.
 func (b *book) hopeless(now time.Time, l *lane) bool {
+	if b.e.Kind.standing() && !l.msgs[len(l.msgs)-1].closes() {
+		return now.Sub(l.msgs[0].since) >= b.o.StandLimit
+	}
 	if now.Sub(l.msgs[0].since) < b.o.GiveUpAfter {
 		return false
 	}
@@ -93,15 +157,23 @@ func (b *book) hopeless(now time.Time, l *lane) bool {
 func (b *book) drop(l *lane, i int) {
 	m := l.msgs[i]
 	m.done()
-	b.waiting--
+	if i == 0 && l.standing {
+		l.standing = false
+		b.standing--
+	} else {
+		b.waiting--
+	}
 	b.bytes -= len(m.body)
 	l.msgs = append(l.msgs[:i], l.msgs[i+1:]...)
 	if len(l.msgs) == 0 {
 		heap.Remove(&b.queue, l.index)
 		delete(b.lanes, l.key)
+		if l.catching {
+			b.catching--
+		}
 		return
 	}
-	if i == 0 {
+	if i == 0 && !l.catching {
 		l.tries, l.due = 0, time.Time{}
 		heap.Fix(&b.queue, l.index)
 	}

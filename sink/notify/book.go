@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"container/heap"
@@ -12,20 +12,23 @@ import (
 const (
 	maxBytes = 64 << 20    // of messages that wait to be sent, and of those held
 	window   = time.Minute // in which the rate is counted
-	maxPause = time.Minute // longest rest of a webhook that does not answer
+	maxPause = time.Minute // longest rest of a receiver that does not answer
 	// A message is given up only after this long without success, however old it
 	// is: the role itself may have been away for days.
 	giveUpGrace = 10 * time.Minute
 )
 
-// bookOptions are the limits of one webhook.
+// bookOptions are the limits of one receiver.
 type bookOptions struct {
 	HoldLimit   time.Duration
 	GiveUpAfter time.Duration
+	Resend      time.Duration // of an alert that stands with an Alertmanager
+	StandLimit  time.Duration // after which it is sent no more
 	RetryMin    time.Duration
 	RetryMax    time.Duration
 	MaxWaiting  int // messages; beyond it, reading rests
 	MaxHeld     int // alerts; beyond it, the oldest are sent
+	MaxStanding int // alerts; beyond it, the oldest are sent no more
 }
 
 // lane is the messages of one alert that wait to be sent, in their order.
@@ -37,18 +40,25 @@ type lane struct {
 	tries  int       // attempts of msgs[0]
 	tried  time.Time // the first of them
 	flying bool
+	count  int // of msgs, those under way
 	index  int // in the heap, -1 while flying
+
+	standing bool      // msgs[0] was delivered, and is sent again until it ends
+	ended    time.Time // when an end was first delivered that is still sent again
+	catching bool      // what stands is not known yet: see readBacklog
 }
 
-// book is everything that one webhook has read and not done with, as a state
+// book is everything that one receiver has read and not done with, as a state
 // machine without I/O: time comes as an argument, one goroutine owns it.
 type book struct {
-	e        *Endpoint
+	e        *Receiver
 	o        bookOptions
-	m        *endpointMetrics
+	s        schedule
+	m        *receiverMetrics
 	incident func(carrier string) bool
 	jitter   func(time.Duration) time.Duration
 	gaveUp   func(*message, string)
+	noted    func(...Delivery)
 
 	held      map[schemas.ID]*heldAlert
 	heldBytes int
@@ -62,18 +72,29 @@ type book struct {
 	opened time.Time // of the window
 	sent   int       // in it
 	digest *digest
+	shops  map[shopKey]*shopDigest // digests that are being collected
+	listed int                     // messages in them
+	paced  time.Time               // before which nothing is begun
+	pace   time.Duration
 
-	failures int // one after the other
-	failing  time.Time
-	reason   string // of the last one
-	resume   time.Time
-	flying   int
+	standing int // lanes that are
+	catching int
+
+	failures  int // one after the other
+	failing   time.Time
+	failed    time.Time // the last one
+	reason    string    // of it
+	succeeded time.Time
+	resume    time.Time
+	flying    int
+	attempts  int // under way; each carries one lane, to an Alertmanager several
 }
 
-func newBook(e *Endpoint, o bookOptions, m *endpointMetrics, incident func(string) bool) *book {
+func newBook(e *Receiver, o bookOptions, m *receiverMetrics, incident func(string) bool) *book {
 	return &book{
-		e: e, o: o, m: m, incident: incident, digest: newDigest(),
-		jitter: func(d time.Duration) time.Duration { return d }, gaveUp: func(*message, string) {},
+		e: e, o: o, s: newSchedule(e), m: m, incident: incident, digest: newDigest(),
+		shops: map[shopKey]*shopDigest{}, pace: e.Kind.pace(),
+		jitter: func(d time.Duration) time.Duration { return d }, gaveUp: func(*message, string) {}, noted: func(...Delivery) {},
 		held: map[schemas.ID]*heldAlert{}, lanes: map[schemas.ID]*lane{},
 	}
 }
@@ -111,7 +132,7 @@ func (b *book) route(now time.Time, m *message) {
 		}
 		b.m.filtered.Inc()
 		m.done()
-	case b.holds(m):
+	case b.holds(now, m):
 		b.keep(now, m)
 	case h != nil: // the detector holds it no longer
 		b.keep(now, m)
@@ -123,28 +144,38 @@ func (b *book) route(now time.Time, m *message) {
 	}
 }
 
-// close ends an alert. The end is not held: it is sent at once to a receiver
-// that knows of the alert, and to no other.
+// close ends an alert. The end is not held for an incident: it is sent at once to
+// a receiver that knows of the alert, and to no other. In quiet hours it waits.
 func (b *book) close(now time.Time, m *message, h *heldAlert) {
 	known := b.e.heard(m)
-	if h != nil {
-		b.unhold(m.key).done()
-		if h.unopened {
-			b.m.spared.Inc()
-			known = false
-		}
+	if h != nil && h.unopened {
+		b.m.spared.Inc()
+		known = false
 	}
-	if !known || m.backfill || !b.e.wants(m) {
+	switch {
+	case !known || m.backfill || !b.e.wants(m):
+		if h != nil {
+			b.unhold(m.key).done()
+		}
 		b.m.filtered.Inc()
 		m.done()
-		return
+	case b.quiet(now, m):
+		b.keep(now, m)
+	default:
+		if h != nil {
+			b.unhold(m.key).done()
+		}
+		b.admit(now, m)
 	}
-	b.admit(now, m)
 }
 
 // admit sends m by itself, or in the digest when the minute is full.
 func (b *book) admit(now time.Time, m *message) {
 	b.roll(now)
+	if b.s.digests() && m.rule != schemas.RuleFeedStale && m.shop != "" {
+		b.list(now, m)
+		return
+	}
 	if b.sent >= b.e.RatePerMinute && m.rule != schemas.RuleFeedStale {
 		b.digest.add(m)
 		b.waiting++
@@ -168,6 +199,9 @@ func (b *book) roll(now time.Time) {
 	b.digest, b.waiting = newDigest(), b.waiting-d.alerts
 	if len(d.refs) > 0 {
 		b.m.digests.Inc()
+		if b.pace > 0 {
+			b.sent++ // the vendor counts it too
+		}
 		b.enqueue(now, d.message(now))
 	}
 }
@@ -177,20 +211,34 @@ func (b *book) enqueue(now time.Time, m *message) {
 	b.waiting++
 	b.bytes += len(m.body)
 	if l := b.lanes[m.key]; l != nil {
+		if before := l.msgs[len(l.msgs)-1]; b.e.Kind.standing() && m.closes() {
+			m.ends = before.shown()
+		}
 		l.msgs = append(l.msgs, m)
+		if l.standing && !l.flying { // it no longer waits for its next turn
+			l.due = now
+			heap.Fix(&b.queue, l.index)
+		}
 		return
 	}
 	b.seq++
 	l := &lane{key: m.key, msgs: []*message{m}, due: now, seq: b.seq}
 	b.lanes[m.key] = l
+	if b.e.Kind.standing() && m.refs[0].part.behind() {
+		l.due, l.catching = never, true
+		b.catching++
+	}
 	heap.Push(&b.queue, l)
 }
 
 // tick does what is due at now.
 func (b *book) tick(now time.Time) {
 	b.roll(now)
+	b.readBacklog(now)
+	b.sendDigests(now)
 	b.releaseDue(now)
 	b.giveUp(now)
+	b.m.standing.Set(float64(b.standing))
 	b.m.queue.Set(float64(b.waiting))
 }
 
@@ -206,10 +254,11 @@ func (b *book) forget(now time.Time) {
 		}
 	}
 	b.digest.forget()
+	b.forgetDigests()
 	for _, l := range b.lanes {
 		keep := 0
 		if l.flying {
-			keep = 1
+			keep = l.count
 		}
 		for i := len(l.msgs) - 1; i >= keep; i-- {
 			if !l.msgs[i].live() {

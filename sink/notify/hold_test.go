@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"testing"
@@ -82,7 +82,7 @@ func TestOlderVersionIsIgnored(t *testing.T) {
 }
 
 func TestTooManyHeld(t *testing.T) {
-	b := newBench(t, func(_ *Endpoint, o *bookOptions) { o.MaxHeld = 20 })
+	b := newBench(t, func(_ *Receiver, o *bookOptions) { o.MaxHeld = 20 })
 	b.stale["yunexpress"] = true
 	for n := 1; n <= 21; n++ {
 		b.read(alert(n, 1, open))
@@ -129,7 +129,7 @@ func TestRestartDuringAnIncident(t *testing.T) {
 
 // TestPartitionGoes: what belongs to it is forgotten, the rest is not.
 func TestPartitionGoes(t *testing.T) {
-	b := newBench(t, func(e *Endpoint, _ *bookOptions) { e.RatePerMinute = 2 })
+	b := newBench(t, func(e *Receiver, _ *bookOptions) { e.RatePerMinute = 2 })
 	b.stale["dhl"] = true
 	dhl := func(a *schemas.Alert) { a.Carrier = "dhl" }
 	b.read(alert(1, 1, open), alert(2, 1, open, dhl), alert(3, 1, open))

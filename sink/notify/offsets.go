@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"encoding/base64"
@@ -16,6 +16,7 @@ import (
 type part struct {
 	id     int32
 	next   int64              // first offset not read
+	end    int64              // of the log when it was assigned
 	undone map[int64]struct{} // read, and neither delivered nor dropped
 	gone   bool               // went to another member of the group
 
@@ -23,6 +24,10 @@ type part struct {
 
 	committed position
 }
+
+// behind reports whether records lie ahead that were there before the partition was
+// assigned.
+func (p *part) behind() bool { return p.next < p.end }
 
 // position is what is committed for a partition.
 type position struct {

@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"context"
@@ -171,7 +171,7 @@ func (k *kafka) config(rs ...*receiver) Config {
 	}
 	for i, r := range rs {
 		roots.AddCert(r.Certificate())
-		c.Endpoints = append(c.Endpoints, Endpoint{Name: string(rune('a' + i)), URL: r.URL + "/hook", Secrets: []string{otherSecret, testSecret}, RatePerMinute: 1000})
+		c.Receivers = append(c.Receivers, Receiver{Name: string(rune('a' + i)), URL: r.URL + "/hook", Secrets: []string{otherSecret, testSecret}, RatePerMinute: 1000})
 	}
 	return c
 }
@@ -200,7 +200,7 @@ func TestDeliveryToSeveralWebhooks(t *testing.T) {
 	k, a, b := startKafka(t, 3), startReceiver(t), startReceiver(t)
 	k.putRaw(0, schemas.AppendAlertJSON(nil, alert(50, 1, open)), time.Now().Add(-time.Hour))
 	c := k.config(a, b)
-	c.Endpoints[1].MinLevel = 2
+	c.Receivers[1].MinLevel = 2
 	b.answer(func(string) int { return http.StatusServiceUnavailable }) // keeps nobody else waiting
 	stop := start(t, c)
 	k.committed("a", 0, 1) // a new webhook begins with what is new
@@ -388,10 +388,10 @@ func TestNewChecks(t *testing.T) {
 	k, r := startKafka(t, 1), startReceiver(t)
 	for name, change := range map[string]func(*Config){
 		"no kafka":   func(c *Config) { c.Kafka = nil },
-		"no webhook": func(c *Config) { c.Endpoints = nil },
+		"no webhook": func(c *Config) { c.Receivers = nil },
 		"no log":     func(c *Config) { c.Log = nil },
-		"bad url":    func(c *Config) { c.Endpoints[0].URL = "x" },
-		"same name":  func(c *Config) { c.Endpoints = append(c.Endpoints, c.Endpoints[0]) },
+		"bad url":    func(c *Config) { c.Receivers[0].URL = "x" },
+		"same name":  func(c *Config) { c.Receivers = append(c.Receivers, c.Receivers[0]) },
 	} {
 		c := k.config(r)
 		change(&c)

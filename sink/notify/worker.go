@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"context"
@@ -16,21 +16,28 @@ import (
 )
 
 const (
-	senders       = 4    // messages of one webhook under way at a time, never two of one alert
+	senders       = 4    // attempts of one receiver under way at a time, never two of one alert
 	maxPoll       = 1000 // records
 	commitTimeout = 5 * time.Second
 	leaveTimeout  = 2 * time.Second
 )
 
-// worker delivers to one webhook. One goroutine, loop, owns the book and the
+// sender takes one attempt to its receiver. It is called from several goroutines.
+type sender interface {
+	send(ctx context.Context, items []item) outcome
+	close()
+}
+
+// worker delivers to one receiver. One goroutine, loop, owns the book and the
 // partitions; one polls, and a few send.
 type worker struct {
 	name    string
 	log     *slog.Logger
 	book    *book
-	sender  *sender
+	sender  sender
+	journal *journal
 	members *membership
-	metrics *endpointMetrics
+	metrics *receiverMetrics
 	now     func() time.Time
 	tick    time.Duration
 	every   time.Duration // between commits
@@ -40,13 +47,20 @@ type worker struct {
 	parts     map[int32]*part
 	fetchErrs map[int32]string
 	committed time.Time
+	said      string // of the last attempt
 }
 
-// attempt is a message on its way, and then what became of it.
+// attempt is messages on their way, and then what became of them.
 type attempt struct {
-	lane *lane
-	msg  *message
+	items []item
 	outcome
+}
+
+// item is what an attempt carries of one alert: one message, or to an Alertmanager
+// those that lead from what it was told last to what holds now.
+type item struct {
+	lane *lane
+	msgs []*message
 }
 
 // run delivers until ctx ends; then it waits for what is under way and commits.
@@ -68,7 +82,7 @@ func (w *worker) run(ctx context.Context, kafka []kgo.Opt) error {
 		wg.Go(func() {
 			for a := range jobs {
 				// A message that is under way when ctx ends may take its time.
-				a.outcome = w.sender.post(context.WithoutCancel(ctx), a.msg)
+				a.outcome = w.sender.send(context.WithoutCancel(ctx), a.items)
 				results <- a
 			}
 		})
@@ -82,7 +96,7 @@ func (w *worker) run(ctx context.Context, kafka []kgo.Opt) error {
 	close(jobs)
 	close(want)
 	wg.Wait()
-	w.sender.client.CloseIdleConnections()
+	w.sender.close()
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	w.commit(last)
@@ -105,13 +119,9 @@ func (w *worker) loop(ctx context.Context, jobs chan<- *attempt, results <-chan 
 	done, polling := ctx.Done(), false
 	for done != nil || w.book.flying > 0 || polling {
 		w.applyChanges()
-		var send chan<- *attempt
 		var ask chan<- struct{}
-		next := &attempt{}
 		if done != nil {
-			if next.lane = w.book.next(w.now()); next.lane != nil {
-				send, next.msg = jobs, next.lane.msgs[0]
-			}
+			w.begin(jobs)
 			if !polling && !w.book.full() {
 				ask = want
 			}
@@ -119,8 +129,6 @@ func (w *worker) loop(ctx context.Context, jobs chan<- *attempt, results <-chan 
 		select {
 		case <-done:
 			done = nil
-		case send <- next:
-			w.book.start(w.now(), next.lane)
 		case a := <-results:
 			w.finish(a)
 		case ask <- struct{}{}:
@@ -131,11 +139,26 @@ func (w *worker) loop(ctx context.Context, jobs chan<- *attempt, results <-chan 
 			w.client.AllowRebalance()
 		case <-ticker.C:
 			w.book.tick(w.now())
+			if len(w.parts) > 0 { // whoever stands by knows nothing
+				w.journal.state(w.book.state(w.now()))
+			}
 			if now := w.now(); ctx.Err() == nil && now.Sub(w.committed) >= w.every {
 				w.committed = now
 				w.commit(ctx)
 			}
 		}
+	}
+}
+
+// begin hands out what is to be sent now. A sender is free as long as fewer are
+// under way than there are.
+func (w *worker) begin(jobs chan<- *attempt) {
+	for w.book.attempts < senders {
+		a := w.book.begin(w.now())
+		if a == nil {
+			return
+		}
+		jobs <- a
 	}
 }
 
@@ -149,6 +172,7 @@ func (w *worker) applyChanges() {
 		}
 		if !c.gone {
 			w.parts[c.id] = newPart(c.id, c.at, c.metadata)
+			w.parts[c.id].end = c.end
 			w.metrics.lost.Add(float64(c.lost))
 		}
 	}
@@ -181,7 +205,7 @@ func (w *worker) consume(fetches kgo.Fetches) {
 func (w *worker) fetchError(partition int32, err error) {
 	var loss *kgo.ErrDataLoss
 	if errors.Is(err, kerr.OffsetOutOfRange) || errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID) || errors.As(err, &loss) {
-		w.stop(fmt.Errorf("notify: webhook %s: %s/%d: %w", w.name, schemas.AlertsTopic, partition, err))
+		w.stop(fmt.Errorf("notify: receiver %s: %s/%d: %w", w.name, schemas.AlertsTopic, partition, err))
 		return
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) || w.fetchErrs[partition] == err.Error() {
@@ -193,16 +217,20 @@ func (w *worker) fetchError(partition int32, err error) {
 
 // finish enters what became of a message, and logs what somebody should know.
 func (w *worker) finish(a *attempt) {
-	failures := w.book.failures
-	w.book.finish(w.now(), a.lane, a.outcome)
+	failures, last := w.book.failures, a.items[0].msgs[len(a.items[0].msgs)-1]
+	w.book.end(w.now(), a)
 	switch {
 	case a.verdict == rejected:
-		w.log.Error("notify: the receiver rejects a message, which is dropped", "id", a.msg.id, "rule", a.msg.rule, "status", a.msg.status.String(), "reason", a.reason)
+		w.log.Error("notify: the receiver rejects a message, which is dropped", "id", last.id, "rule", last.rule, "status", last.status.String(), "reason", a.reason)
 	case a.verdict == failed && failures == 0:
-		w.log.Warn("notify: the receiver does not take a message; trying again", "id", a.msg.id, "reason", a.reason)
+		w.log.Warn("notify: the receiver does not take a message; trying again", "id", last.id, "reason", a.reason)
 	case a.verdict == delivered && failures > 1:
 		w.log.Info("notify: the receiver takes messages again", "failed_attempts", failures)
 	}
+	if a.verdict == delivered && a.reason != "" && w.said != a.reason {
+		w.log.Warn("notify: not every peer takes messages", "reason", a.reason)
+	}
+	w.said = a.reason
 }
 
 // commit commits what is done. A failure is no error: the next commit repeats

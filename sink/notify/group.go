@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"scantrail/schemas"
 )
 
-// GroupPrefix, followed by a webhook's name, is its consumer group. Each webhook
+// GroupPrefix, followed by a receiver's name, is its consumer group. Each receiver
 // has its own, so that one that does not answer keeps none of the others waiting.
 const GroupPrefix = "scantrail-notify."
 
@@ -22,6 +22,7 @@ type change struct {
 	id       int32
 	gone     bool
 	at       int64
+	end      int64 // of the log
 	metadata string
 	lost     int64 // records deleted before they were read
 }
@@ -31,7 +32,7 @@ type change struct {
 // been entered in the book, so that the changes before it are known.
 type membership struct {
 	group string
-	since time.Time // a webhook without a committed offset begins with alerts written since
+	since time.Time // a receiver without a committed offset begins with alerts written since
 	log   *slog.Logger
 
 	mu      sync.Mutex
@@ -54,6 +55,7 @@ func (g *membership) options() []kgo.Opt {
 		kgo.ConsumeTopics(schemas.AlertsTopic),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()), // adjust knows better
+		kgo.Balancers(newOneMember(g.group)),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, cl *kgo.Client, _ map[string][]int32) {
@@ -115,6 +117,7 @@ func (g *membership) adjust(ctx context.Context, offsets map[string]map[int32]kg
 		if at, ok := committed.Lookup(schemas.AlertsTopic, p); ok && at.Err == nil && at.At >= 0 {
 			c = g.begin(p, at.At, at.Metadata, start.Offset, end.Offset)
 		}
+		c.end = end.Offset
 		offsets[schemas.AlertsTopic][p] = kgo.NewOffset().At(c.at)
 		changes = append(changes, c)
 	}

@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"encoding/json"
@@ -25,9 +25,9 @@ type bench struct {
 	lost  []string // given up
 }
 
-func newBench(t *testing.T, change func(*Endpoint, *bookOptions)) *bench {
+func newBench(t *testing.T, change func(*Receiver, *bookOptions)) *bench {
 	t.Helper()
-	e := &Endpoint{Name: "ops", RatePerMinute: 1000, Statuses: DefaultStatuses()}
+	e := &Receiver{Name: "ops", RatePerMinute: 1000, Statuses: DefaultStatuses()}
 	o := bookOptions{HoldLimit: 24 * time.Hour, GiveUpAfter: 24 * time.Hour, RetryMin: time.Second, RetryMax: 5 * time.Minute, MaxWaiting: 100, MaxHeld: 100}
 	if change != nil {
 		change(e, &o)
@@ -132,35 +132,35 @@ func TestRouting(t *testing.T) {
 	backfill := func(a *schemas.Alert) { a.Backfill = true }
 	never := func(a *schemas.Alert) { a.OpenedAt = 0 }
 	for name, c := range map[string]struct {
-		change func(*Endpoint)
+		change func(*Receiver)
 		a      *schemas.Alert
 		want   bool
 	}{
 		"open":                  {nil, alert(1, 1, open), true},
 		"at risk":               {nil, alert(1, 1, atRisk), false},
-		"at risk asked for":     {func(e *Endpoint) { e.Statuses = []string{"at_risk"} }, alert(1, 1, atRisk), true},
+		"at risk asked for":     {func(e *Receiver) { e.Statuses = []string{"at_risk"} }, alert(1, 1, atRisk), true},
 		"backfill":              {nil, alert(1, 1, open, backfill), false},
 		"backfill resolved":     {nil, alert(1, 2, resolved, backfill), false},
 		"resolved":              {nil, alert(1, 2, resolved), true},
 		"known after its end":   {nil, alert(1, 2, resolved, never), false},
 		"at risk withdrawn":     {nil, alert(1, 2, withdrawn, never), false},
-		"at risk and its end":   {func(e *Endpoint) { e.Statuses = allStatuses() }, alert(1, 2, withdrawn, never), true},
-		"market":                {func(e *Endpoint) { e.Markets = []string{"FR", "DE"} }, alert(1, 1, open), true},
-		"other market":          {func(e *Endpoint) { e.Markets = []string{"FR"} }, alert(1, 1, open), false},
-		"other shop":            {func(e *Endpoint) { e.Shops = []string{"x"} }, alert(1, 1, open), false},
-		"other carrier":         {func(e *Endpoint) { e.Carriers = []string{"dhl"} }, alert(1, 1, open), false},
-		"carrier":               {func(e *Endpoint) { e.Carriers = []string{"yunexpress"} }, alert(1, 1, open), true},
-		"other rule":            {func(e *Endpoint) { e.Rules = []string{"feed_stale"} }, alert(1, 1, open), false},
-		"level":                 {func(e *Endpoint) { e.MinLevel = 2 }, alert(1, 1, open), false},
-		"level reached":         {func(e *Endpoint) { e.MinLevel = 2 }, alert(1, 2, escalated), true},
-		"end of low level":      {func(e *Endpoint) { e.MinLevel = 2 }, alert(1, 2, resolved), false},
-		"only ends":             {func(e *Endpoint) { e.Statuses = []string{"resolved"} }, alert(1, 2, resolved), false},
-		"end of the unheard":    {func(e *Endpoint) { e.Statuses = []string{"escalated", "resolved"} }, alert(1, 2, resolved), false},
-		"end of the escalated":  {func(e *Endpoint) { e.Statuses = []string{"escalated", "resolved"} }, alert(1, 3, resolved, func(a *schemas.Alert) { a.Level = 2 }), true},
-		"rule of the escalated": {func(e *Endpoint) { e.Rules = []string{"gap_72h"} }, alert(1, 2, escalated), true},
+		"at risk and its end":   {func(e *Receiver) { e.Statuses = allStatuses() }, alert(1, 2, withdrawn, never), true},
+		"market":                {func(e *Receiver) { e.Markets = []string{"FR", "DE"} }, alert(1, 1, open), true},
+		"other market":          {func(e *Receiver) { e.Markets = []string{"FR"} }, alert(1, 1, open), false},
+		"other shop":            {func(e *Receiver) { e.Shops = []string{"x"} }, alert(1, 1, open), false},
+		"other carrier":         {func(e *Receiver) { e.Carriers = []string{"dhl"} }, alert(1, 1, open), false},
+		"carrier":               {func(e *Receiver) { e.Carriers = []string{"yunexpress"} }, alert(1, 1, open), true},
+		"other rule":            {func(e *Receiver) { e.Rules = []string{"feed_stale"} }, alert(1, 1, open), false},
+		"level":                 {func(e *Receiver) { e.MinLevel = 2 }, alert(1, 1, open), false},
+		"level reached":         {func(e *Receiver) { e.MinLevel = 2 }, alert(1, 2, escalated), true},
+		"end of low level":      {func(e *Receiver) { e.MinLevel = 2 }, alert(1, 2, resolved), false},
+		"only ends":             {func(e *Receiver) { e.Statuses = []string{"resolved"} }, alert(1, 2, resolved), false},
+		"end of the unheard":    {func(e *Receiver) { e.Statuses = []string{"escalated", "resolved"} }, alert(1, 2, resolved), false},
+		"end of the escalated":  {func(e *Receiver) { e.Statuses = []string{"escalated", "resolved"} }, alert(1, 3, resolved, func(a *schemas.Alert) { a.Level = 2 }), true},
+		"rule of the escalated": {func(e *Receiver) { e.Rules = []string{"gap_72h"} }, alert(1, 2, escalated), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, func(e *Endpoint, _ *bookOptions) {
+			b := newBench(t, func(e *Receiver, _ *bookOptions) {
 				if c.change != nil {
 					c.change(e)
 				}
@@ -286,7 +286,7 @@ func TestOldAlertsAreTried(t *testing.T) {
 }
 
 func TestRateAndDigest(t *testing.T) {
-	b := newBench(t, func(e *Endpoint, _ *bookOptions) { e.RatePerMinute = 3 })
+	b := newBench(t, func(e *Receiver, _ *bookOptions) { e.RatePerMinute = 3 })
 	for n := 1; n <= 30; n++ {
 		b.read(alert(n, 1, open, func(a *schemas.Alert) {
 			if n%2 == 0 {
@@ -337,7 +337,7 @@ func TestDigestIsNamedByItsMembers(t *testing.T) {
 }
 
 func TestReadingRestsWhenTooMuchWaits(t *testing.T) {
-	b := newBench(t, func(e *Endpoint, o *bookOptions) { o.MaxWaiting, e.RatePerMinute = 10, 5 })
+	b := newBench(t, func(e *Receiver, o *bookOptions) { o.MaxWaiting, e.RatePerMinute = 10, 5 })
 	for n := 1; n <= 10; n++ {
 		if b.full() {
 			t.Fatalf("full with %d", n-1)

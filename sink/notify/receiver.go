@@ -1,29 +1,33 @@
-package webhook
+package notify
 
 import (
 	"encoding/base64"
 	"fmt"
-	"net"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"scantrail/schemas"
 )
 
-// Endpoint is one webhook: where alerts go, and which.
-type Endpoint struct {
-	Name    string   // in metrics, logs and the name of the consumer group; a-z, 0-9, - and _
-	URL     string   // https
-	Secrets []string // whsec_ and base64; each one signs, so that a receiver can change from one to the next
+// Receiver is one place where alerts go, and which of them.
+type Receiver struct {
+	Name string // in metrics, logs and the name of the consumer group; a-z, 0-9, - and _
+	Kind Kind   // default KindWebhook
 
-	// InsecureHTTP allows http, to loopback only.
+	URL     string   // https; of a chat it is a secret. KindAlertmanager and KindKafka have none
+	URLs    []string // of all peers of an Alertmanager: each is sent everything
+	Topic   string   // of KindKafka, on the brokers of parcel.alerts
+	Secrets []string // see Kind
+
+	// InsecureHTTP allows http: to loopback only, for an Alertmanager also to
+	// networks that are listed as one's own.
 	InsecureHTTP bool
 
 	// RatePerMinute is the number of messages that are sent one by one within a
-	// minute; a digest stands for the others. Default 60.
+	// minute; a digest stands for the others. Default: see Kind.
 	RatePerMinute int
 
 	// What is sent. An empty list means all; of statuses it means
@@ -34,6 +38,18 @@ type Endpoint struct {
 	Rules    []string
 	Statuses []string
 	MinLevel int // 0 (all) to 2
+
+	Language string // of what people read: en (default) or zh
+	Zone     string // IANA name of the zone of QuietHours, DigestAt and the times in messages; default UTC
+	Template string // text of a template for a chat, "" for the built-in one
+
+	QuietHours       []string // when nothing is sent: ParseQuiet
+	QuietExceptLevel int      // this level and higher are sent all the same; 0: none
+
+	// One of them makes one digest for each shop, in place of single messages:
+	// at a time of day (15:04), or every so often.
+	DigestAt    string
+	DigestEvery time.Duration
 }
 
 // DefaultStatuses are the transitions that a webhook receives that names none.
@@ -50,13 +66,12 @@ func allStatuses() []string {
 }
 
 const (
-	defaultRate = 60
 	maxRate     = 6000
 	maxURLBytes = 2048
 	maxLevel    = 2
 )
 
-// FieldError is one thing that is wrong with an Endpoint.
+// FieldError is one thing that is wrong with an Receiver.
 type FieldError struct {
 	Field  string // as in a configuration file: name, url, secrets[1]
 	What   string
@@ -72,23 +87,18 @@ var (
 
 // Problems returns everything that is wrong with e. No message holds a secret,
 // nor the path of a URL, which with some receivers is one.
-func (e *Endpoint) Problems() []FieldError {
+func (e *Receiver) Problems() []FieldError {
 	var ps []FieldError
 	add := func(field, what, remedy string) { ps = append(ps, FieldError{field, what, remedy}) }
 	if !nameForm.MatchString(e.Name) {
 		add("name", fmt.Sprintf("%.40q is no plain name", e.Name), "use 1 to 40 of a-z, 0-9, - and _")
 	}
-	if what, remedy := e.checkURL(); what != "" {
-		add("url", what, remedy)
+	if !slices.Contains(Kinds(), e.Kind.or()) {
+		add("kind", fmt.Sprintf("%.40q is no kind of receiver", e.Kind), "choose of "+kindList())
+		return ps
 	}
-	if len(e.Secrets) == 0 {
-		add("secrets", "names no secret", "give at least one: receivers verify with it who sent an alert")
-	}
-	for i, s := range e.Secrets {
-		if _, err := parseSecret(s); err != nil {
-			add(fmt.Sprintf("secrets[%d]", i), err.Error(), `make one with: printf 'whsec_%s\n' "$(openssl rand -base64 32)"`)
-		}
-	}
+	e.targetProblems(add)
+	e.timeProblems(add)
 	if e.RatePerMinute < 0 || e.RatePerMinute > maxRate {
 		add("rate_per_minute", fmt.Sprintf("%d is out of range", e.RatePerMinute), fmt.Sprintf("choose 1 to %d", maxRate))
 	}
@@ -113,39 +123,6 @@ func (e *Endpoint) Problems() []FieldError {
 		}
 	}
 	return ps
-}
-
-func (e *Endpoint) checkURL() (what, remedy string) {
-	const form = "write https://host/path"
-	u, err := url.Parse(e.URL)
-	switch {
-	case e.URL == "":
-		return "is missing", form
-	case len(e.URL) > maxURLBytes:
-		return fmt.Sprintf("has more than %d bytes", maxURLBytes), form
-	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return "is no URL", form
-	case u.User != nil:
-		return "holds a user or password", "remove it: messages are signed with the secrets"
-	case u.Fragment != "":
-		return "holds a fragment, which is never sent", "remove what follows #"
-	case u.Scheme == "https":
-		return "", ""
-	case u.Scheme != "http":
-		return fmt.Sprintf("has the scheme %.20q", u.Scheme), form
-	case !isLoopback(u.Hostname()):
-		return "is http to another machine: alerts would be readable on the way", "use https"
-	case !e.InsecureHTTP:
-		return "is http", "use https, or set insecure_http: true for a receiver on this machine"
-	}
-	return "", ""
-}
-
-// isLoopback reports whether a host stays on this machine. A name counts only
-// when it is localhost: any other may resolve to anything.
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 const secretPrefix = "whsec_"
@@ -181,11 +158,11 @@ func ParseNetworks(items []string) ([]netip.Prefix, error) {
 }
 
 // wants reports whether the filters of e let m pass.
-func (e *Endpoint) wants(m *message) bool {
+func (e *Receiver) wants(m *message) bool {
 	in := func(list []string, s string) bool { return len(list) == 0 || slices.Contains(list, s) }
 	return slices.Contains(e.Statuses, m.status.String()) && m.level >= e.MinLevel &&
 		in(e.Markets, m.market) && in(e.Shops, m.shop) && in(e.Carriers, m.carrier) && in(e.Rules, m.rule)
 }
 
 // heard reports whether the receiver may know of m's alert before m.
-func (e *Endpoint) heard(m *message) bool { return slices.ContainsFunc(m.earlier(), e.wants) }
+func (e *Receiver) heard(m *message) bool { return slices.ContainsFunc(m.earlier(), e.wants) }

@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"cmp"
@@ -19,9 +19,16 @@ type heldAlert struct {
 	seq      uint64
 }
 
-// holds reports whether m must wait. The carrier's incident itself never does.
-func (b *book) holds(m *message) bool {
-	return m.rule != schemas.RuleFeedStale && (m.held || m.carrier != "" && b.incident(m.carrier))
+// holds reports whether m must wait. The carrier's incident itself waits for the
+// end of quiet hours only.
+func (b *book) holds(now time.Time, m *message) bool {
+	return b.quiet(now, m) || m.rule != schemas.RuleFeedStale && (m.held || m.carrier != "" && b.incident(m.carrier))
+}
+
+// quiet reports whether m waits for the end of quiet hours. A digest has an hour
+// of its own.
+func (b *book) quiet(now time.Time, m *message) bool {
+	return !b.s.digests() && b.s.isQuiet(now, m.level)
 }
 
 // keep holds m instead of sending it.
@@ -29,13 +36,13 @@ func (b *book) keep(now time.Time, m *message) {
 	h := b.held[m.key]
 	if h == nil {
 		b.seq++
-		h = &heldAlert{first: m.refs[0], seq: b.seq}
+		h = &heldAlert{first: m.refs[0], seq: b.seq, unopened: !b.e.heard(m)}
 		b.held[m.key] = h
 		b.m.held.Set(float64(len(b.held)))
 	} else {
 		b.supersede(h)
 	}
-	h.latest, h.flagged, h.unopened = m, m.held, h.unopened || !b.e.heard(m)
+	h.latest, h.flagged = m, m.held
 	b.heldBytes += len(m.body)
 	if len(b.held) > b.o.MaxHeld || b.heldBytes > maxBytes {
 		b.makeRoom(now)
@@ -93,7 +100,8 @@ func (b *book) releaseDue(now time.Time) {
 	var due []*heldAlert
 	for _, h := range b.held {
 		waits := h.flagged && now.Sub(h.latest.since) < b.o.HoldLimit
-		if !waits && (h.latest.carrier == "" || !b.incident(h.latest.carrier)) {
+		exempt := h.latest.carrier == "" || h.latest.rule == schemas.RuleFeedStale || h.latest.closes()
+		if !waits && !b.quiet(now, h.latest) && (exempt || !b.incident(h.latest.carrier)) {
 			due = append(due, h)
 		}
 	}

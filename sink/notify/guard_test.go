@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"context"
@@ -108,9 +108,12 @@ func dns(addr netip.Addr) *net.Resolver {
 	}}
 }
 
-func testSender(url string, g *guard, resolver *net.Resolver) *sender {
-	return &sender{url: url, client: newClient(g, nil, resolver, 5*time.Second), now: time.Now}
+func testSender(url string, g *guard, resolver *net.Resolver) *webhookSender {
+	return &webhookSender{url: url, poster: poster{client: newClient(g, nil, resolver, 5*time.Second), now: time.Now}}
 }
+
+// just is an attempt at one message.
+func just(m *message) []item { return []item{{msgs: []*message{m}}} }
 
 // TestHostnames: what counts is the address that a name has when it is used.
 func TestHostnames(t *testing.T) {
@@ -121,7 +124,7 @@ func TestHostnames(t *testing.T) {
 	m := &message{id: "x:1", body: []byte("{}")}
 	for _, addr := range []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.1.1"} {
 		s := testSender("http://hooks.example.com:"+port, &guard{}, dns(netip.MustParseAddr(addr)))
-		o := s.post(t.Context(), m)
+		o := s.send(t.Context(), just(m))
 		if o.verdict != failed || !strings.Contains(o.reason, addr+" is no public address") {
 			t.Errorf("a name that resolves to %s: %+v", addr, o)
 		}
@@ -130,12 +133,12 @@ func TestHostnames(t *testing.T) {
 		t.Fatal("a request went out")
 	}
 	for _, host := range []string{"localhost", "127.0.0.1", "[::ffff:127.0.0.1]"} {
-		if o := testSender("http://"+host+":"+port, &guard{}, nil).post(t.Context(), m); !strings.Contains(o.reason, "no public address") {
+		if o := testSender("http://"+host+":"+port, &guard{}, nil).send(t.Context(), just(m)); !strings.Contains(o.reason, "no public address") {
 			t.Errorf("%s: %+v", host, o)
 		}
 	}
 	s := testSender("http://hooks.example.com:"+port, &guard{loopback: true}, dns(netip.MustParseAddr("127.0.0.1")))
-	if o := s.post(t.Context(), m); o.verdict != delivered || asked.Load() != 1 {
+	if o := s.send(t.Context(), just(m)); o.verdict != delivered || asked.Load() != 1 {
 		t.Errorf("allowed: %+v", o)
 	}
 }
@@ -147,7 +150,7 @@ func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	s := testSender("http://hooks.example.com/", &guard{}, dns(netip.MustParseAddr("10.0.0.1")))
-	if o := s.post(t.Context(), &message{}); o.verdict != failed || proxied.Load() {
+	if o := s.send(t.Context(), just(&message{})); o.verdict != failed || proxied.Load() {
 		t.Errorf("%+v, proxied %t", o, proxied.Load())
 	}
 }
@@ -159,7 +162,7 @@ func TestRedirectIsRefused(t *testing.T) {
 	mux.Handle("/", http.RedirectHandler("/secret", http.StatusTemporaryRedirect))
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
-	o := testSender(srv.URL, &guard{loopback: true}, nil).post(t.Context(), &message{body: []byte("{}")})
+	o := testSender(srv.URL, &guard{loopback: true}, nil).send(t.Context(), just(&message{body: []byte("{}")}))
 	if o.verdict != rejected || followed.Load() || !strings.Contains(o.reason, "redirects are not followed") {
 		t.Errorf("%+v, followed %t", o, followed.Load())
 	}
@@ -181,7 +184,7 @@ func TestOversizeReply(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	o := testSender(srv.URL, &guard{loopback: true}, nil).post(t.Context(), &message{body: []byte("{}")})
+	o := testSender(srv.URL, &guard{loopback: true}, nil).send(t.Context(), just(&message{body: []byte("{}")}))
 	<-gone // the connection was closed
 	if o.verdict != delivered || wrote.Load() > 64<<20 {
 		t.Errorf("%+v after %d bytes", o, wrote.Load())
@@ -190,7 +193,7 @@ func TestOversizeReply(t *testing.T) {
 		w.Header().Set("x", strings.Repeat("x", 2*maxReply))
 	}))
 	defer long.Close()
-	if o := testSender(long.URL, &guard{loopback: true}, nil).post(t.Context(), &message{}); o.verdict != failed {
+	if o := testSender(long.URL, &guard{loopback: true}, nil).send(t.Context(), just(&message{})); o.verdict != failed {
 		t.Errorf("a head of %d bytes: %+v", 2*maxReply, o)
 	}
 }
@@ -221,7 +224,7 @@ func TestReplies(t *testing.T) {
 		{500, "", failed, 0}, {502, "", failed, 0}, {503, "7", failed, 7 * time.Second}, {599, "", failed, 0},
 	} {
 		code, after = c.code, c.after
-		o := s.post(t.Context(), &message{body: []byte("{}")})
+		o := s.send(t.Context(), just(&message{body: []byte("{}")}))
 		if o.verdict != c.verdict || o.after != c.wait {
 			t.Errorf("%d %q: %+v, want verdict %d, wait %s", c.code, c.after, o, c.verdict, c.wait)
 		}
@@ -230,7 +233,7 @@ func TestReplies(t *testing.T) {
 		}
 	}
 	srv.Close()
-	if o := s.post(t.Context(), &message{}); o.verdict != failed || strings.Contains(o.reason, "http://") {
+	if o := s.send(t.Context(), just(&message{})); o.verdict != failed || strings.Contains(o.reason, "http://") {
 		t.Errorf("no server: %+v", o)
 	}
 }
@@ -240,8 +243,8 @@ func TestTimeout(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-release }))
 	defer srv.Close()
 	defer close(release)
-	s := &sender{url: srv.URL, client: newClient(&guard{loopback: true}, nil, nil, 20*time.Millisecond), now: time.Now}
-	if o := s.post(t.Context(), &message{}); o.verdict != failed {
+	s := &webhookSender{url: srv.URL, poster: poster{client: newClient(&guard{loopback: true}, nil, nil, 20*time.Millisecond), now: time.Now}}
+	if o := s.send(t.Context(), just(&message{})); o.verdict != failed {
 		t.Errorf("%+v", o)
 	}
 }

@@ -1,4 +1,4 @@
-package webhook
+package notify
 
 import (
 	"bytes"
@@ -26,40 +26,67 @@ type outcome struct {
 	verdict verdict
 	after   time.Duration // what the receiver asks us to wait; 0: nothing
 	reason  string        // why not, for the log
+	status  int           // of HTTP; 0: no answer
+	answer  string        // what the receiver said
+	refresh bool          // a peer is back that may have forgotten what stands
 }
 
 // maxRetryAfter bounds what a receiver may ask for.
 const maxRetryAfter = time.Hour
 
-// sender posts the messages of one webhook.
-type sender struct {
-	url    string
-	keys   [][]byte
+// webhookSender posts messages as Standard Webhooks.
+type webhookSender struct {
+	url  string
+	keys [][]byte
+	poster
+}
+
+// send sends one message once.
+func (s *webhookSender) send(ctx context.Context, items []item) outcome {
+	m, at := items[0].msgs[0], s.now()
+	return s.post(ctx, s.url, m.body, func(h http.Header) {
+		h.Set("content-type", "application/cloudevents+json")
+		h.Set("webhook-id", m.id)
+		h.Set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
+		h.Set("webhook-signature", signature(s.keys, m.id, at, m.body))
+	}, nil)
+}
+
+// poster sends requests to one receiver.
+type poster struct {
 	client *http.Client
 	now    func() time.Time
 }
 
-// post sends m once.
-func (s *sender) post(ctx context.Context, m *message) outcome {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(m.body))
+func (p *poster) close() { p.client.CloseIdleConnections() }
+
+// post sends a body once. Where the status says that it was taken, verdict, if there
+// is one, reads what the answer says of it.
+func (p *poster) post(ctx context.Context, url string, body []byte, header func(http.Header), verdict func([]byte) outcome) outcome {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return outcome{verdict: rejected, reason: "the URL cannot be used"}
 	}
-	at := s.now()
-	req.Header.Set("content-type", "application/cloudevents+json")
+	at := p.now()
+	req.Header.Set("content-type", "application/json; charset=utf-8")
 	req.Header.Set("user-agent", "scantrail")
-	req.Header.Set("webhook-id", m.id)
-	req.Header.Set("webhook-timestamp", strconv.FormatInt(at.Unix(), 10))
-	req.Header.Set("webhook-signature", signature(s.keys, m.id, at, m.body))
-	res, err := s.client.Do(req)
+	if header != nil {
+		header(req.Header)
+	}
+	res, err := p.client.Do(req)
 	if err != nil {
 		return outcome{verdict: failed, reason: withoutURL(err)}
 	}
 	defer res.Body.Close() //nolint:errcheck // the status is known
-	// The status has decided: what follows is read for the log, and so that the
-	// connection can be used again.
+	// What follows is read for the log, and so that the connection can be used again.
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxReply))
-	return judge(res, text, at)
+	o := judge(res, text, at)
+	if o.verdict == delivered && verdict != nil {
+		o = verdict(text)
+	}
+	o.status = res.StatusCode
+	o.answer = fmt.Sprintf("%s %.200q", res.Status, text)
+	return o
 }
 
 // withoutURL takes the URL out of an error: with some receivers its path is a
