@@ -106,9 +106,7 @@ func (s *amSender) sum(outcomes []outcome) outcome {
 // to. Where its labels changed, such as the severity, it is another alert to an
 // Alertmanager, and the one with the labels before ends.
 func (s *amSender) alerts(msgs []*message, now time.Time) []amAlert {
-	last := msgs[len(msgs)-1]
-	current := s.alert(last, now)
-	out := []amAlert{current}
+	out := []amAlert{s.alert(msgs[len(msgs)-1], now)}
 	for i := len(msgs) - 2; i >= 0; i-- {
 		before := s.alert(msgs[i], now)
 		known := false
@@ -116,7 +114,7 @@ func (s *amSender) alerts(msgs []*message, now time.Time) []amAlert {
 			known = known || maps.Equal(a.Labels, before.Labels)
 		}
 		if !known {
-			before.EndsAt = rfc3339(laterOf(msgs[i].start(now).Add(time.Second), now))
+			before.EndsAt = rfc3339(laterOf(msgs[i].start(now).Add(time.Second), msgs[i+1].start(now)))
 			out = append(out, before)
 		}
 	}

@@ -43,8 +43,8 @@ type lane struct {
 	count  int // of msgs, those under way
 	index  int // in the heap, -1 while flying
 
-	standing bool      // msgs[0] was delivered, and is sent again until it ends
-	ended    time.Time // when an end was first delivered that is still sent again
+	stood    int       // of msgs, those that were delivered and are sent again
+	changed  time.Time // when the last of them was first delivered
 	catching bool      // what stands is not known yet: see readBacklog
 }
 
@@ -215,7 +215,7 @@ func (b *book) enqueue(now time.Time, m *message) {
 			m.ends = before.shown()
 		}
 		l.msgs = append(l.msgs, m)
-		if l.standing && !l.flying { // it no longer waits for its next turn
+		if l.stood > 0 && !l.flying { // it no longer waits for its next turn
 			l.due = now
 			heap.Fix(&b.queue, l.index)
 		}

@@ -157,11 +157,14 @@ func (b *book) hopeless(now time.Time, l *lane) bool {
 func (b *book) drop(l *lane, i int) {
 	m := l.msgs[i]
 	m.done()
-	if i == 0 && l.standing {
-		l.standing = false
-		b.standing--
-	} else {
+	switch {
+	case i >= l.stood:
 		b.waiting--
+	case l.stood == 1:
+		b.standing--
+		fallthrough
+	default:
+		l.stood--
 	}
 	b.bytes -= len(m.body)
 	l.msgs = append(l.msgs[:i], l.msgs[i+1:]...)

@@ -128,7 +128,7 @@ func (r *renderer) linkOf(m *message) string {
 	case m.sum != nil && m.sum.shop != "":
 		return r.console + "/alerts?shop=" + url.QueryEscape(m.sum.shop)
 	case m.sum == nil && m.alert.TrackingNumber != "":
-		return r.console + "/parcel?number=" + url.QueryEscape(m.alert.TrackingNumber)
+		return r.console + "/parcels/" + url.PathEscape(m.alert.TrackingNumber)
 	}
 	return r.console + "/alerts"
 }

@@ -3,6 +3,7 @@ package notify
 import (
 	"cmp"
 	"container/heap"
+	"maps"
 	"slices"
 	"time"
 )
@@ -18,35 +19,36 @@ const (
 	// endRepeat is how long an end is repeated: an Alertmanager that is killed
 	// before it has told its own receivers would have forgotten it.
 	endRepeat = 15 * time.Minute
+	maxPast   = 4 // labels that one alert had, of which the ends are repeated
 )
 
 // never is when a lane is due whose partition is still being read.
 var never = time.Unix(1<<40, 0)
 
 // stand keeps what was delivered of l until it ends, or has ended for long enough.
+// What it was before, with other labels, ends too, and that is repeated likewise.
 func (b *book) stand(now time.Time, l *lane) {
-	for range l.count - 1 {
-		b.noteOnce(now, l)
-		b.drop(l, 0)
-	}
-	b.noteOnce(now, l)
-	if !l.standing {
-		l.standing = true
-		b.standing++
+	for _, m := range l.msgs[l.stood:l.count] {
+		b.note(now, m, stateDelivered, "")
 		b.waiting--
+		l.changed = now
+	}
+	if l.stood == 0 {
+		b.standing++
+	}
+	l.stood = l.count
+	last, repeated := l.msgs[l.stood-1], now.Sub(l.changed) >= endRepeat
+	for i := l.stood - 2; i >= 0; i-- {
+		if repeated || l.stood > maxPast || maps.Equal(labels(l.msgs[i]), labels(last)) {
+			b.drop(l, i)
+		}
 	}
 	l.tries, l.due = 0, now.Add(b.o.Resend)
-	switch {
-	case !l.msgs[0].closes():
-		l.ended = time.Time{}
-	case l.ended.IsZero():
-		l.ended = now
-	case now.Sub(l.ended) >= endRepeat && len(l.msgs) == 1:
+	if len(l.msgs) > l.stood {
+		l.due = now
+	} else if last.closes() && repeated {
 		b.drop(l, 0)
 		return
-	}
-	if len(l.msgs) > 1 {
-		l.due = now
 	}
 	heap.Fix(&b.queue, l.index)
 	if b.standing > b.o.MaxStanding {
@@ -54,18 +56,11 @@ func (b *book) stand(now time.Time, l *lane) {
 	}
 }
 
-// noteOnce notes the first delivery of the first message of l.
-func (b *book) noteOnce(now time.Time, l *lane) {
-	if !l.standing {
-		b.note(now, l.msgs[0], stateDelivered, "")
-	}
-}
-
 // letGo sends the oldest tenth no more: memory is bounded.
 func (b *book) letGo(now time.Time) {
 	var all []*lane
 	for _, l := range b.lanes {
-		if l.standing && !l.flying {
+		if l.stood > 0 && !l.flying {
 			all = append(all, l)
 		}
 	}
@@ -75,7 +70,9 @@ func (b *book) letGo(now time.Time) {
 		b.gaveUp(l.msgs[0], reason)
 		b.note(now, l.msgs[0], stateGivenUp, reason)
 		b.m.expired.Inc()
-		b.drop(l, 0)
+		for range len(l.msgs) {
+			b.drop(l, 0)
+		}
 	}
 }
 
@@ -98,7 +95,7 @@ func (b *book) readBacklog(now time.Time) {
 // have forgotten it.
 func (b *book) refresh(now time.Time) {
 	for _, l := range b.lanes {
-		if l.standing && !l.flying && !l.catching {
+		if l.stood > 0 && !l.flying && !l.catching {
 			l.due = now
 		}
 	}
