@@ -59,6 +59,7 @@ func (c *console) pages() []page {
 		{"now", "GET /{$}", true, c.nowPage},
 		{"parcel", "GET /parcels/{number}", false, c.parcelPage},
 		{"search", "GET /parcels", false, c.searchPage},
+		{"raw", "GET /raw/{topic}/{partition}/{offset}", false, c.rawPage},
 		{"alerts", "GET /alerts", true, c.alertsPage},
 		{"alerts", "POST /alerts", false, c.handleAlerts},
 		{"alert", "GET /alerts/{id}", false, c.alertPage},

@@ -80,3 +80,82 @@ func TestSilence(t *testing.T) {
 		t.Errorf("%d alerts by rule, %d open", alerts, open)
 	}
 }
+
+// A parcel is found by each of its numbers and by its order, with all that was said
+// of it.
+func TestParcel(t *testing.T) {
+	w := querytest.Start(t)
+	q, ctx := New(w.Rows), t.Context()
+	number, other := querytest.Linked, querytest.LinkedOther
+	there, err := q.LinkedNumbers(ctx, number)
+	must(t, err)
+	back, err := q.LinkedNumbers(ctx, other)
+	must(t, err)
+	if len(there) != 2 || there[0] != number || back[0] != other || back[1] != number {
+		t.Errorf("%s is linked with %s, but they name %q and %q", number, other, there, back)
+	}
+	lives, err := q.Lives(ctx, there)
+	must(t, err)
+	if len(lives) != 1 || lives[0].Policy == "" {
+		t.Fatalf("lives of %s: %+v", number, lives)
+	}
+	if again, err := q.Lives(ctx, []string{querytest.Reused}); err != nil || len(again) != 2 || again[0].EndMilestone != "delivered" || again[1].EndedAt != nil {
+		t.Errorf("lives of a number that was used again: %v %+v", err, again)
+	}
+	must(t, w.Rows.QueryRow(ctx, "SELECT tracking_number FROM parcels WHERE order_id != '' AND length(carriers) > 1 ORDER BY tracking_number LIMIT 1").Scan(&number))
+	there, err = q.LinkedNumbers(ctx, number)
+	must(t, err)
+	lives, err = q.Lives(ctx, there)
+	must(t, err)
+	life := lives[0]
+	byOrder, err := q.LivesOfOrder(ctx, life.OrderID)
+	must(t, err)
+	if len(byOrder) != 1 || byOrder[0].ParcelID != life.ParcelID {
+		t.Errorf("by order %s: %+v", life.OrderID, byOrder)
+	}
+	order, err := q.Order(ctx, life.ShopID, life.OrderID)
+	must(t, err)
+	if order == nil || order.CreatedAt == nil {
+		t.Errorf("order %s of %s: %+v", life.OrderID, life.ShopID, order)
+	}
+	scans, cut, err := q.Trail(ctx, there)
+	must(t, err)
+	zones := 0
+	for _, s := range scans {
+		if s.UTCOffsetMinutes != 0 {
+			zones++
+		}
+	}
+	if len(scans) < 5 || cut || zones == 0 {
+		t.Errorf("%d scans, %d with an offset, cut %v", len(scans), zones, cut)
+	}
+	policy, err := q.PolicyOf(ctx, life.PolicyNumber, life.Policy)
+	must(t, err)
+	if policy == nil || len(policy.Milestones) == 0 {
+		t.Errorf("policy %s %d: %+v", life.Policy, life.PolicyNumber, policy)
+	}
+}
+
+func TestParcelAlerts(t *testing.T) {
+	w := querytest.Start(t)
+	q, ctx := New(w.Rows), t.Context()
+	var number string
+	must(t, w.Rows.QueryRow(ctx, "SELECT tracking_number FROM alerts_current WHERE rule = 'gap_72h' AND status = 'resolved' ORDER BY tracking_number LIMIT 1").Scan(&number))
+	alerts, err := q.ParcelAlerts(ctx, []string{number}, "", "")
+	must(t, err)
+	var ids []uuid.UUID
+	for _, a := range alerts {
+		ids = append(ids, a.AlertID)
+	}
+	all, err := q.TransitionsOf(ctx, ids)
+	must(t, err)
+	for _, a := range alerts {
+		steps := all[a.AlertID]
+		if len(steps) == 0 || steps[len(steps)-1].Status != a.Status {
+			t.Errorf("alert %+v went through %+v", a, steps)
+		}
+		if a.Rule == "gap_72h" && (len(steps) < 3 || steps[0].Status != "at_risk") {
+			t.Errorf("a gap that was seen as it grew went through %+v", steps)
+		}
+	}
+}

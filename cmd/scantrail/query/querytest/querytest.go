@@ -84,7 +84,17 @@ func build(ctx context.Context, addr string, exec func(sql string)) (*World, err
 	}
 	simulated := world.New(world.Config{Seed: 7, Parcels: Parcels, Shops: 3})
 	end := simulated.Config().To
-	if err := simulated.Emit(end, b.record); err != nil {
+	rest := specials(end)
+	err = simulated.Emit(end, func(r world.Record) error {
+		for len(rest) > 0 && rest[0].at.Before(r.At) {
+			if err := b.record(rest[0].record()); err != nil {
+				return err
+			}
+			rest = rest[1:]
+		}
+		return b.record(r)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := b.tick(end.UnixMilli()); err != nil {
@@ -120,7 +130,7 @@ func (b *builder) record(r world.Record) error {
 	}
 	offset := b.offsets[r.Topic]
 	b.offsets[r.Topic]++
-	value := bytes.Clone(r.Value)
+	value := bytes.Clone(r.Value) // the world uses its own again
 	b.raw = append(b.raw, &kgo.Record{Topic: r.Topic, Value: value, Timestamp: r.At})
 	if r.Topic == world.OrdersTopic {
 		var o schemas.OrderFact
@@ -181,6 +191,13 @@ func (b *builder) apply(value []byte) error {
 	}
 	for _, f := range forwards {
 		if err := b.apply(f); err != nil {
+			return err
+		}
+	}
+	for _, ask := range b.machine.Asks(1, nil) { // heard of again after it has left the machine's memory
+		state := detector.AppendStates(nil, b.machine.Unwritten(ask.EntityID))
+		answer := schemas.Record{Kind: schemas.KindRebuild, Rebuild: schemas.Rebuild{EntityID: ask.EntityID, Ask: ask.Offset, State: state}}
+		if err := b.add(&answer); err != nil {
 			return err
 		}
 	}
