@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,12 +80,13 @@ func (p *pipeline) auditFor(ctx context.Context, progress func(string)) (*consol
 func consoleAudit(r *auditReport) *console.Audit {
 	out := &console.Audit{Started: r.Started, Took: seconds(r.Seconds), Holds: r.Holds, Violated: r.Violated, Failed: r.Failed, Notes: r.Notes}
 	for _, c := range r.Checks {
-		left := 0
-		for _, n := range c.LeftOut {
-			left += n
+		left, notes := 0, slices.Clone(c.Notes)
+		for _, why := range slices.Sorted(maps.Keys(c.LeftOut)) {
+			left += c.LeftOut[why]
+			notes = append(notes, fmt.Sprintf("%s: %s", figure(int64(c.LeftOut[why])), why))
 		}
 		out.Checks = append(out.Checks, console.AuditCheck{Guarantee: c.Guarantee, Name: c.Check, Compared: c.Compared, Unit: c.Unit, LeftOut: left,
-			Notes: c.Notes, Violations: c.Violations, Error: c.Error, Skipped: c.Skipped, Took: seconds(c.Seconds)})
+			Notes: notes, Violations: c.Violations, Error: c.Error, Skipped: c.Skipped, Took: seconds(c.Seconds)})
 	}
 	for _, v := range r.Violations {
 		out.Violations = append(out.Violations, console.AuditViolation(v))

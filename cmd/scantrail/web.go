@@ -59,6 +59,7 @@ func (p *pipeline) handlers() (h web.Handlers, err error) {
 	figures := &liveFigures{p: p}
 	h.Console, err = console.New(console.Options{
 		Rows: p.rows, Kafka: p.o.Kafka, Texts: catalog, Log: log, Now: p.o.Now, Live: figures.now,
+		Operations: p.operations(),
 	})
 	if err != nil {
 		return h, err

@@ -1,12 +1,15 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"scantrail/cmd/scantrail/query"
+	"scantrail/ingest/deadletters"
 	"scantrail/schemas"
 )
 
@@ -136,6 +139,9 @@ func (c *console) replayJob(r *request, after string, req ReplayRequest) error {
 		req.Progress = p.count
 		result, err := c.Replay(ctx, req)
 		result.Request = req
+		slices.SortFunc(result.Groups, func(a, b deadletters.Group) int {
+			return cmp.Or(cmp.Compare(b.Mended, a.Mended), cmp.Compare(a.Carrier, b.Carrier), cmp.Compare(a.Reason, b.Reason))
+		})
 		return result, err
 	})
 	if !started {

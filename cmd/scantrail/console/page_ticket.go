@@ -101,7 +101,9 @@ func ticketText(t texts.Texts, carrier string, lines []query.TicketLine) string 
 		} else {
 			scan := words{t}.name("milestone", l.LastMilestone)
 			b.WriteString("   " + t.Get("ticket.last", localScan(t, l), oneLine(firstOf(l.Place, t.Get("ticket.noplace")), 120), scan) + "\n")
-			b.WriteString("   " + t.Get("ticket.silent", days(l)) + "\n")
+			if !l.Ended {
+				b.WriteString("   " + t.Get("ticket.silent", days(l)) + "\n")
+			}
 		}
 		b.WriteString("   " + ticketQuestion(t, l) + "\n")
 	}
@@ -122,7 +124,7 @@ func localScan(t texts.Texts, l *query.TicketLine) string {
 }
 
 func days(l *query.TicketLine) string {
-	if l.LastAt.IsZero() {
+	if l.LastAt.IsZero() || l.Ended {
 		return ""
 	}
 	return decimal(1, l.Silent.Hours()/24)

@@ -141,7 +141,7 @@ func TestTicket(t *testing.T) {
 		if i > 0 && l.Silent > lines[i-1].Silent {
 			t.Errorf("line %d is silent for longer than the one before", i)
 		}
-		if !l.LastAt.IsZero() && (l.LastMilestone == "" || l.Silent != w.Clock.Sub(l.LastAt)) {
+		if !l.LastAt.IsZero() && (l.LastMilestone == "" || l.Ended != (l.Silent == 0) || !l.Ended && l.Silent != w.Clock.Sub(l.LastAt)) {
 			t.Errorf("line %d: %+v at %s", i, l, w.Clock)
 		}
 	}

@@ -33,7 +33,8 @@ type TicketLine struct {
 	ZoneKnown     bool
 	LastMilestone string
 	Place         string
-	Silent        time.Duration // since then, by the clock of the log
+	Ended         bool          // the last scan ended the trail: silence is no matter then
+	Silent        time.Duration // since the last scan, by the clock of the log; 0 where it ended
 }
 
 type lastScan struct {
@@ -110,7 +111,11 @@ func ticketLine(a *OpenAlert, carrier string, scans []lastScan, clock time.Time)
 		}
 		l.Place += part
 	}
-	if !clock.IsZero() {
+	switch last.Milestone {
+	case "delivered", "returned", "destroyed", "cancelled":
+		l.Ended = true
+	}
+	if !clock.IsZero() && !l.Ended {
 		l.Silent = max(clock.Sub(last.At), 0)
 	}
 	return l
