@@ -159,7 +159,7 @@ func TestDemoConsoleComesFirst(t *testing.T) {
 	defer ln.Close() //nolint:errcheck // nothing is sent
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // it ends with the first thing that waits
+	cancel()                                                                                     // it ends with the first thing that waits
 	runDemo(ctx, demoFlags{parcels: 100, listen: ln.Addr().String(), http: "127.0.0.1:0"}, &out) //nolint:errcheck // it was cut short
 	first, _, _ := strings.Cut(out.String(), "\n")
 	if !strings.HasPrefix(first, "Console: http://127.0.0.1:") || !strings.HasSuffix(first, " ("+ln.Addr().String()+" is taken)") {

@@ -47,7 +47,8 @@ const visibleAlert = `SELECT alert_id, toString(rule) AS rule, toString(detail) 
 // ParcelAlerts returns the alerts of a life and of its order, the latest first.
 func (v *Visible) ParcelAlerts(ctx context.Context, p *VisibleParcel) ([]VisibleAlert, error) {
 	const sql = visibleAlert + `FROM alerts_current
-		WHERE` + ofScope + `AND ((parcel_id = @id AND anchor_at < fromUnixTimestamp64Milli(@until, 'UTC')
+		WHERE` + ofScope + `AND alert_id IN (SELECT alert_id FROM alerts WHERE parcel_id = @id OR (@order != '' AND shop_id = @shop AND order_id = @order))
+			AND ((parcel_id = @id AND anchor_at < fromUnixTimestamp64Milli(@until, 'UTC')
 				AND (anchor_at >= fromUnixTimestamp64Milli(@opened, 'UTC') OR (@order != '' AND shop_id = @shop AND order_id = @order)))
 			OR (@order != '' AND shop_id = @shop AND order_id = @order AND tracking_number = ''))
 		ORDER BY anchor_at DESC, toString(alert_id) DESC LIMIT 200`
@@ -71,13 +72,21 @@ type VisibleAlerts struct {
 // Alerts returns alerts by their anchor, the latest first. Neither anchor nor id of
 // an alert ever change: whoever goes on behind one misses none that was there.
 func (v *Visible) Alerts(ctx context.Context, f VisibleAlerts, limit int) ([]VisibleAlert, error) {
-	const sql = visibleAlert + `FROM alerts_current
-		WHERE` + ofScope + `AND status IN @statuses AND (@rule = '' OR rule = @rule) AND (@carrier = '' OR carrier = @carrier)
+	const chosen = `WHERE` + ofScope + `AND status IN @statuses AND (@rule = '' OR rule = @rule) AND (@carrier = '' OR carrier = @carrier)
 			AND (@market = '' OR market = @market) AND (@shop = '' OR shop_id = @shop) AND (@number = '' OR tracking_number = @number)
 			AND (@order = '' OR order_id = @order) AND level >= @level AND (NOT @paged OR (NOT held AND NOT backfill))
 			AND changed_at >= fromUnixTimestamp64Milli(@since, 'UTC')
 			AND (@after = '' OR (toUnixTimestamp64Milli(anchor_at), toString(alert_id)) < (@anchor, @after))
 		ORDER BY anchor_at DESC, toString(alert_id) DESC LIMIT @limit`
+	const every = visibleAlert + `FROM alerts_current ` + chosen
+	// alerts_current reads all alerts to know the latest row of each, unless it is
+	// told which: those that ever had a row of this shop, number or order.
+	const some = visibleAlert + `FROM (SELECT * FROM alerts_current WHERE alert_id IN (SELECT alert_id FROM alerts
+		WHERE` + ofScope + `AND (@shop = '' OR shop_id = @shop) AND (@number = '' OR tracking_number = @number) AND (@order = '' OR order_id = @order))) ` + chosen
+	sql := every
+	if !v.scope.All || f.Shop != "" || f.Number != "" || f.Order != "" {
+		sql = some
+	}
 	since, anchor := int64(0), int64(0)
 	if !f.ChangedSince.IsZero() {
 		since = f.ChangedSince.UnixMilli()
