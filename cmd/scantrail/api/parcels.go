@@ -165,7 +165,7 @@ func parcelOf(p *query.VisibleParcel, score *query.VisibleScore, level int) parc
 			OpenedAt: p.OpenedAt, Stage: p.Stage, LastMilestone: p.LastMilestone, LastCarrier: clean(p.LastCarrier), LastFacility: clean(p.LastFacility),
 			LastCountry: p.LastCountry, LastProgressAt: p.LastProgressAt, SilentLevel: level, EndMilestone: p.EndMilestone, EndedAt: p.EndedAt,
 			CancelledAt: p.CancelledAt, PromisedAt: p.PromisedAt, DeliverBy: p.DeliverBy, Gaps48h: p.Gaps48h, Gaps72h: p.Gaps72h, Exceptions: p.Exceptions,
-			DueMilestones: score.Due, ObservedMilestones: score.Observed, MissingMilestones: []string{}, Completeness: score.Completeness, Policy: p.Policy,
+			DueMilestones: score.Due, ObservedMilestones: score.Observed, MissingMilestones: []string{}, Completeness: roundedOr(score.Completeness), Policy: p.Policy,
 		},
 	}
 	for _, c := range p.Carriers {

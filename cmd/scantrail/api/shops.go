@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"time"
 
 	"scantrail/cmd/scantrail/query"
@@ -90,12 +91,12 @@ func (a *api) score(r *request) error {
 		w := weekOf(&rows[i])
 		for _, l := range losses {
 			if l.Week.Equal(rows[i].Week) {
-				w.Lost = append(w.Lost, loss{l.Part, l.Rule, l.Fault, l.Points, l.Units})
+				w.Lost = append(w.Lost, loss{l.Part, l.Rule, l.Fault, rounded(l.Points), l.Units})
 			}
 		}
 		for _, c := range consequences {
 			if c.Week.Equal(rows[i].Week) {
-				w.Thresholds = append(w.Thresholds, consequence{c.Rule, c.Value, c.Threshold, c.Breached, c.ExposureLost})
+				w.Thresholds = append(w.Thresholds, consequence{c.Rule, rounded(c.Value), c.Threshold, c.Breached, c.ExposureLost})
 			}
 		}
 		out.Weeks = append(out.Weeks, w)
@@ -103,15 +104,27 @@ func (a *api) score(r *request) error {
 	return r.answer(out)
 }
 
+// rounded keeps six digits: a sum of many parts differs beyond them from one
+// answer to the next.
+func rounded(v float64) float64 { return math.Round(v*1e6) / 1e6 }
+
+func roundedOr(v *float64) *float64 {
+	if v == nil {
+		return nil
+	}
+	r := rounded(*v)
+	return &r
+}
+
 func weekOf(w *query.VisibleWeek) week {
 	return week{
 		Week: w.Week.Format(time.DateOnly), Parcels: w.Parcels, OpenParcels: w.OpenParcels, CountedParcels: w.CountedParcels,
-		LTS: w.LTS, Completeness: w.Completeness, Weight: w.Weight, PublishedLTS: w.PublishedLTS, PublishedAt: w.PublishedAt, Policy: w.Policy,
+		LTS: roundedOr(w.LTS), Completeness: roundedOr(w.Completeness), Weight: w.Weight, PublishedLTS: roundedOr(w.PublishedLTS), PublishedAt: w.PublishedAt, Policy: w.Policy,
 		Parts: parts{
-			OnTime:        part{w.OnTimeShare, w.OnTimeWeight, w.OnTimePoints},
-			Completeness:  part{w.CompletenessShare, w.CompletenessWeight, w.CompletenessPoints},
-			Pickup:        part{w.PickupShare, w.PickupWeight, w.PickupPoints},
-			ExceptionFree: part{w.ExceptionFreeShare, w.ExceptionFreeWeight, w.ExceptionFreePoints},
+			OnTime:        part{roundedOr(w.OnTimeShare), w.OnTimeWeight, roundedOr(w.OnTimePoints)},
+			Completeness:  part{roundedOr(w.CompletenessShare), w.CompletenessWeight, roundedOr(w.CompletenessPoints)},
+			Pickup:        part{roundedOr(w.PickupShare), w.PickupWeight, roundedOr(w.PickupPoints)},
+			ExceptionFree: part{roundedOr(w.ExceptionFreeShare), w.ExceptionFreeWeight, roundedOr(w.ExceptionFreePoints)},
 		},
 		Thresholds: []consequence{}, Lost: []loss{},
 	}
