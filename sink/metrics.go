@@ -57,7 +57,11 @@ func newMetricsOf(subsystem string, r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.records, m.rows, m.events, m.badRecords, m.gaps, m.insert, m.failures, m.lag, m.commitFails, m.buffered, m.up} {
+	all := []prometheus.Collector{m.records, m.rows, m.gaps, m.insert, m.failures, m.lag, m.commitFails, m.buffered, m.up}
+	if subsystem == "sink" { // the raw copy reads nothing of its records
+		all = append(all, m.events, m.badRecords)
+	}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

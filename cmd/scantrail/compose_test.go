@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,20 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/goccy/go-yaml"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"scantrail/detector/shell"
-	"scantrail/ingest"
-	"scantrail/sink"
-	"scantrail/sink/lanes"
-	"scantrail/sink/notify"
-	"scantrail/sink/shops"
 )
 
 // These tests hold the deployment files to each other and to the code without
@@ -308,7 +297,7 @@ func leaves(v reflect.Value, path string, into map[string]any) map[string]any {
 	return into
 }
 
-// prometheusConfig and ruleFile are what we use of Prometheus's formats.
+// prometheusConfig is what we use of Prometheus's format.
 type prometheusConfig struct {
 	Global        map[string]string `yaml:"global"`
 	RuleFiles     []string          `yaml:"rule_files"`
@@ -318,19 +307,6 @@ type prometheusConfig struct {
 			Targets []string `yaml:"targets"`
 		} `yaml:"static_configs"`
 	} `yaml:"scrape_configs"`
-}
-
-type ruleFile struct {
-	Groups []struct {
-		Name  string `yaml:"name"`
-		Rules []struct {
-			Alert       string            `yaml:"alert"`
-			Expr        string            `yaml:"expr"`
-			For         string            `yaml:"for"`
-			Labels      map[string]string `yaml:"labels"`
-			Annotations map[string]string `yaml:"annotations"`
-		} `yaml:"rules"`
-	} `yaml:"groups"`
 }
 
 func TestPrometheusScrapesScantrail(t *testing.T) {
@@ -355,73 +331,6 @@ func TestPrometheusScrapesScantrail(t *testing.T) {
 	for _, f := range c.RuleFiles {
 		if !slices.Contains(mounted, f) {
 			t.Errorf("rule file %s is not mounted", f)
-		}
-	}
-}
-
-// descriptions is a registerer that only notes the names of metrics.
-type descriptions struct{ text strings.Builder }
-
-func (d *descriptions) Register(c prometheus.Collector) error {
-	descs := make(chan *prometheus.Desc, 64)
-	c.Describe(descs)
-	close(descs)
-	for desc := range descs {
-		d.text.WriteString(desc.String() + "\n")
-	}
-	return nil
-}
-
-func (d *descriptions) MustRegister(cs ...prometheus.Collector) {
-	for _, c := range cs {
-		d.Register(c) //nolint:errcheck // never fails
-	}
-}
-
-func (d *descriptions) Unregister(prometheus.Collector) bool { return false }
-
-// registerSinks registers the metrics of the sink and of the raw copy, which
-// connect to nothing until they run.
-func registerSinks(t *testing.T, reg prometheus.Registerer) {
-	t.Helper()
-	o := sinkOptions(DefaultConfig())
-	conn, err := sink.Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	c := sink.Config{Kafka: []kgo.Opt{kgo.SeedBrokers("127.0.0.1:1")}, ClickHouse: conn, Log: slog.New(slog.DiscardHandler), Metrics: reg}
-	if _, err := sink.New(c); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sink.NewRawCopy(c, sink.RawOptions{Now: time.Now}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestAlertRulesUseMetricsThatExist(t *testing.T) {
-	var rules ruleFile
-	if err := yaml.UnmarshalWithOptions(readRepo(t, filepath.Join(repoRoot, "deploy/alerts.yml")), &rules, yaml.Strict()); err != nil {
-		t.Fatal(err)
-	}
-	var known descriptions
-	ingest.NewMetrics(&known)
-	shell.NewMetrics(&known)
-	lanes.NewMetrics(&known)
-	shops.NewMetrics(&known)
-	notify.NewMetrics(&known)
-	registerSinks(t, &known)
-	metric := regexp.MustCompile(`scantrail_[a-z_]+`)
-	for _, g := range rules.Groups {
-		for _, r := range g.Rules {
-			for _, name := range metric.FindAllString(r.Expr, -1) {
-				if !strings.Contains(known.text.String(), `fqName: "`+name+`"`) {
-					t.Errorf("%s: no package registers %s", r.Alert, name)
-				}
-			}
-			if !slices.Contains([]string{"page", "warn"}, r.Labels["severity"]) || r.Annotations["summary"] == "" || r.Annotations["action"] == "" {
-				t.Errorf("%s: want a severity (page or warn), a summary and an action", r.Alert)
-			}
 		}
 	}
 }
