@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,8 +78,15 @@ func metricsOf(t *testing.T, reg *prometheus.Registry) map[string]*metric {
 }
 
 // everyRole is a tweak of a rig: all roles, one webhook that nobody answers.
-func everyRole() func(*pipelineOptions) {
+func everyRole(t *testing.T) func(*pipelineOptions) {
 	return func(o *pipelineOptions) {
+		c := DefaultConfig().Web
+		c.Listen = "127.0.0.1:0"
+		var err error
+		if o.Web, err = c.listen(o.Log); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(o.Web.Close)
 		o.Roles = append(slices.Clone(roleNames), rawRole)
 		o.Raw = rawOptions{ClickHouse: o.ClickHouse, Days: sink.DefaultRawDays, FlushEvery: 20 * time.Millisecond}
 		o.Notify = &webhook.Config{
@@ -101,7 +109,7 @@ func registryOfAll(t *testing.T) *prometheus.Registry {
 		t.Fatal(err)
 	}
 	o.Carriers = registry
-	everyRole()(&o)
+	everyRole(t)(&o)
 	p, err := newPipeline(o)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +131,8 @@ func labelValues(t *testing.T) map[string]func(value string) bool {
 		all := slices.Concat(lists...)
 		return func(v string) bool { return slices.Contains(all, v) }
 	}
-	reasons := append([]string{"unreadable", "rejected", "expired", "over", "limit", "full"}, orderReasons()...)
+	reasons := append([]string{"unreadable", "rejected", "expired", "over", "limit", "full",
+		"host", "origin", "token", "role", "rate", "busy", "proxy", "connections"}, orderReasons()...)
 	for _, r := range carriers.Reasons() {
 		reasons = append(reasons, string(r))
 	}
@@ -141,6 +150,8 @@ func labelValues(t *testing.T) map[string]func(value string) bool {
 		"kind": among([]string{"hole", "undecodable", "raw_copy", "scans", "orders", "aliases", "ticks", "ranges", "controls",
 			"voids", "handovers", "rebuilds", "feeds", "forwarded", "unknown", "holes"}),
 		"webhook": among([]string{"ops"}),
+		"surface": among([]string{"console", "api", "push", "login"}),
+		"code":    among([]string{"2xx", "3xx", "4xx", "5xx"}),
 		"role":    among(roleNames, []string{rawRole, "ticker", "lanes", "shops"}),
 	}
 }
@@ -154,7 +165,7 @@ func orderReasons() []string {
 // has worked, also on what hostile senders write. After a wanted change:
 // go test ./cmd/scantrail -run TestMetricsPage -update, then write when to worry.
 func TestMetricsPage(t *testing.T) {
-	r := newRigOn(t, newFakeBroker(t), everyRole())
+	r := newRigOn(t, newFakeBroker(t), everyRole(t))
 	r.start()
 	r.topic("yunexpress")
 	r.topic("nobody-knows-this-one")
@@ -168,6 +179,11 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.settle()
+	if resp, err := http.Get(r.pipeline.o.Web.URL() + "/<script>?lang=xx"); err != nil {
+		t.Error(err)
+	} else {
+		resp.Body.Close() //nolint:errcheck // of a test
+	}
 	all := metricsOf(t, r.pipeline.registry)
 	families, err := r.pipeline.registry.Gather()
 	if err != nil {
@@ -261,7 +277,7 @@ func checkMetricsPage(t *testing.T, all map[string]*metric) {
 		}
 	}
 	for label := range labelValues(t) {
-		if !strings.Contains(page, "| `"+label+"` |") {
+		if !regexp.MustCompile("(?m)^\\| .*`" + label + "`.* \\|").MatchString(page) {
 			t.Errorf("%s does not say where the values of label %s come from", metricsPage, label)
 		}
 	}

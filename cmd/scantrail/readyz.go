@@ -16,7 +16,8 @@ import (
 //
 //	/readyz                 one line, and why not
 //	/readyz?verbose         one line for each check; as JSON for Accept: application/json
-//	/readyz?role=web,ingest only what these roles need, for a balancer in front of one of them
+//	/readyz?role=ingest     only what these roles need
+//	/readyz?check=kafka,web only these checks, for a balancer in front of one part
 type readyHandler struct {
 	checks func(context.Context) []check
 
@@ -42,15 +43,9 @@ func (h *readyHandler) look(ctx context.Context) []check {
 func (h *readyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	checks := h.look(r.Context())
-	if roles := query.Get("role"); roles != "" {
-		wanted := strings.Split(roles, ",")
-		checks = slices.DeleteFunc(checks, func(c check) bool {
-			return !slices.ContainsFunc(c.Roles, func(role string) bool { return slices.Contains(wanted, role) })
-		})
-		if len(checks) == 0 {
-			http.Error(w, "not ready: this process has none of the roles asked for", http.StatusServiceUnavailable)
-			return
-		}
+	if checks = only(checks, query.Get("role"), query.Get("check")); len(checks) == 0 {
+		http.Error(w, "not ready: this process has none of what was asked for", http.StatusServiceUnavailable)
+		return
 	}
 	failed := slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return c.OK })
 	status := http.StatusOK
@@ -71,6 +66,15 @@ func (h *readyHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	fmt.Fprint(w, readyText(checks, failed, query.Has("verbose")))
+}
+
+// only keeps the checks of some roles and of some names, separated by commas;
+// empty: of all.
+func only(checks []check, roles, names string) []check {
+	return slices.DeleteFunc(checks, func(c check) bool {
+		isOf := func(role string) bool { return slices.Contains(strings.Split(roles, ","), role) }
+		return roles != "" && !slices.ContainsFunc(c.Roles, isOf) || names != "" && !slices.Contains(strings.Split(names, ","), c.Name)
+	})
 }
 
 // readyText is for people, and for kubelets that put it into their events.

@@ -190,7 +190,7 @@ type metrics struct {
 }
 
 func newMetrics() *metrics {
-	return &metrics{
+	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "scantrail_web_requests_total",
 			Help: "Requests to the web listener, by surface (console, api, push, login) and class of the answer (2xx, 3xx, 4xx, 5xx)."}, []string{"surface", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "scantrail_web_request_seconds",
@@ -199,6 +199,11 @@ func newMetrics() *metrics {
 			Help: "Requests and connections that the web listener refused, by reason."}, []string{"reason"}),
 		active: prometheus.NewGauge(prometheus.GaugeOpts{Name: "scantrail_web_requests_active", Help: "Requests to the web listener under way."}),
 	}
+	for _, surface := range []string{"console", "api", "push", "login"} { // so that the first failure is an increase
+		m.seconds.WithLabelValues(surface)
+		m.requests.WithLabelValues(surface, "5xx")
+	}
+	return m
 }
 
 // Collectors are the metrics of the listener, to be registered.
