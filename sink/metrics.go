@@ -69,8 +69,8 @@ func newMetricsOf(subsystem string, r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// expect makes the counters of what goes wrong begin at 0, so that the first time
-// is an increase.
+// expect makes what counts mishaps and inserts begin at 0, so that the first one is
+// an increase.
 func (m *metrics) expect(sink bool) {
 	topics, kinds, tables := []string{rawLabel}, []string{gapRawCopy}, []string{"raw_records", "data_gaps"}
 	if sink {
@@ -87,5 +87,6 @@ func (m *metrics) expect(sink bool) {
 	}
 	for _, table := range tables {
 		m.failures.WithLabelValues(table)
+		m.insert.WithLabelValues(table)
 	}
 }

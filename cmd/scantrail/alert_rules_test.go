@@ -101,7 +101,11 @@ func knownMetrics(t *testing.T) map[string]*metric {
 	}
 	for _, f := range families {
 		if fromLibraries(f.GetName()) {
-			all[f.GetName()] = &metric{name: f.GetName(), kind: strings.ToLower(f.GetType().String())}
+			m := &metric{name: f.GetName(), kind: strings.ToLower(f.GetType().String())}
+			if m.kind == "summary" {
+				m.labels = []string{"quantile"}
+			}
+			all[f.GetName()] = m
 		}
 	}
 	return all
@@ -214,12 +218,17 @@ func TestPromtool(t *testing.T) {
 		fmt.Fprintln(os.Stderr, "NOT TESTED: deploy/alerts.yml by promtool, which is not installed: apt-get install prometheus")
 		t.Skip("no promtool")
 	}
+	shown := filepath.Join(t.TempDir(), "dashboards.yml") // queries as rules, which promtool reads
+	if err := os.WriteFile(shown, asRules(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{
+		{"check", "rules", shown},
 		{"check", "rules", "alerts.yml"},
 		{"check", "config", "prometheus.yml"},
 		{"test", "rules", "alerts_test.yml"},
 	} {
-		t.Run(args[0]+" "+args[1], func(t *testing.T) {
+		t.Run(args[0]+" "+filepath.Base(args[2]), func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.CommandContext(t.Context(), promtool, args...)
 			cmd.Dir = filepath.Join(repoRoot, "deploy")
@@ -228,4 +237,17 @@ func TestPromtool(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asRules writes the queries of the dashboards as recording rules.
+func asRules(t *testing.T) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	b.WriteString("groups:\n- name: dashboards\n  rules:\n")
+	n := 0
+	for _, expr := range promQueries(t) {
+		n++
+		fmt.Fprintf(&b, "  - {record: query%d, expr: %q}\n", n, strings.ReplaceAll(expr, "$__rate_interval", "5m"))
+	}
+	return b.Bytes()
 }

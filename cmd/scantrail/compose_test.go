@@ -48,7 +48,7 @@ func TestComposeServices(t *testing.T) {
 	project := loadCompose(t, composeFiles()...)
 	names := project.ServiceNames()
 	slices.Sort(names)
-	if want := []string{"clickhouse", "kafka", "migrate", "prometheus", "scantrail"}; !slices.Equal(names, want) {
+	if want := []string{"alertmanager", "clickhouse", "grafana", "kafka", "migrate", "prometheus", "scantrail"}; !slices.Equal(names, want) {
 		t.Fatalf("services %v, want %v", names, want)
 	}
 	pinned := regexp.MustCompile(`^[a-z/-]+:v?[0-9]+\.[0-9]+`)
@@ -105,20 +105,41 @@ func TestComposeSecrets(t *testing.T) {
 	if have := granted(whole, "scantrail"); !slices.Equal(have, named) {
 		t.Errorf("scantrail is given the secrets %v, its configuration names %v", have, named)
 	}
-	for service, want := range map[string][]string{"clickhouse": {"clickhouse_password", "raw_password"}, "migrate": {"clickhouse_password"}, "kafka": nil, "prometheus": nil} {
+	for service, want := range map[string][]string{
+		"clickhouse": {"analyst_password", "clickhouse_password", "raw_password"}, "migrate": {"clickhouse_password", "web_operator"},
+		"grafana": {"analyst_password", "grafana_password"}, "kafka": nil, "prometheus": nil, "alertmanager": nil,
+	} {
 		if have := granted(whole, service); !slices.Equal(have, want) {
 			t.Errorf("%s is given the secrets %v, want %v", service, have, want)
 		}
 	}
-	for _, service := range []string{"scantrail", "clickhouse"} {
-		if have := granted(loadCompose(t), service); !slices.Equal(have, []string{"clickhouse_password"}) {
-			t.Errorf("docker-compose.yml alone: %s is given %v", service, have)
+	for service, want := range map[string][]string{"scantrail": {"clickhouse_password", "web_operator"}, "clickhouse": {"analyst_password", "clickhouse_password"}} {
+		if have := granted(loadCompose(t), service); !slices.Equal(have, want) {
+			t.Errorf("docker-compose.yml alone: %s is given %v, want %v", service, have, want)
 		}
 	}
+	checkHeadMakes(t, loadCompose(t))
 	entry := strings.Join(whole.Services["clickhouse"].Entrypoint, " ")
 	for _, name := range granted(whole, "clickhouse") {
 		if !strings.Contains(entry, "/run/secrets/"+name) {
 			t.Errorf("clickhouse does not read %s: %s", name, entry)
+		}
+	}
+}
+
+// checkHeadMakes: the commands at the head of docker-compose.yml make every secret
+// that it needs, for the user of a container that is given it.
+func checkHeadMakes(t *testing.T, project *types.Project) {
+	t.Helper()
+	head := readRepo(t, filepath.Join(repoRoot, "docker-compose.yml"))
+	made := map[string]string{}
+	for _, m := range regexp.MustCompile(`\b([a-z_]+):(\d+)\b`).FindAllSubmatch(head[:bytes.Index(head, []byte("\nname:"))], -1) {
+		made[string(m[1])] = string(m[2])
+	}
+	for name := range project.Secrets {
+		example := readRepo(t, filepath.Join(repoRoot, "deploy/secrets", name+".example"))
+		if uid := made[name]; uid == "" || !bytes.Contains(example, []byte("-o "+uid+" -g "+uid)) {
+			t.Errorf("docker-compose.yml makes the secret %s for user %q, its example says otherwise", name, uid)
 		}
 	}
 }
@@ -128,7 +149,7 @@ func TestComposeSecrets(t *testing.T) {
 func TestComposeRawUser(t *testing.T) {
 	project := loadCompose(t, "compose.raw.yml")
 	mount := slices.IndexFunc(project.Services["clickhouse"].Volumes, func(v types.ServiceVolumeConfig) bool {
-		return filepath.Dir(v.Target) == "/etc/clickhouse-server/users.d"
+		return v.Target == "/etc/clickhouse-server/users.d/raw_user.xml"
 	})
 	if mount < 0 {
 		t.Fatal("clickhouse is given no user")
@@ -257,10 +278,10 @@ func TestSampleConfig(t *testing.T) {
 	path := filepath.Join(repoRoot, "deploy/scantrail.yaml")
 	raw := readRepo(t, path)
 	secret := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(secret, []byte("staple"), 0o400); err != nil {
+	if err := os.WriteFile(secret, []byte("correct-horse-battery-staple"), 0o400); err != nil {
 		t.Fatal(err)
 	}
-	sample, err := ParseConfig(path, bytes.Replace(raw, []byte("/run/secrets/clickhouse_password"), []byte(secret), 1))
+	sample, err := ParseConfig(path, regexp.MustCompile(`/run/secrets/(clickhouse_password|web_operator)`).ReplaceAll(raw, []byte(secret)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,8 +320,15 @@ func leaves(v reflect.Value, path string, into map[string]any) map[string]any {
 
 // prometheusConfig is what we use of Prometheus's format.
 type prometheusConfig struct {
-	Global        map[string]string `yaml:"global"`
-	RuleFiles     []string          `yaml:"rule_files"`
+	Global    map[string]string `yaml:"global"`
+	RuleFiles []string          `yaml:"rule_files"`
+	Alerting  struct {
+		Alertmanagers []struct {
+			StaticConfigs []struct {
+				Targets []string `yaml:"targets"`
+			} `yaml:"static_configs"`
+		} `yaml:"alertmanagers"`
+	} `yaml:"alerting"`
 	ScrapeConfigs []struct {
 		JobName       string `yaml:"job_name"`
 		StaticConfigs []struct {
@@ -315,14 +343,22 @@ func TestPrometheusScrapesScantrail(t *testing.T) {
 		t.Fatal(err)
 	}
 	project := loadCompose(t)
-	target := c.ScrapeConfigs[0].StaticConfigs[0].Targets[0]
-	service, port, _ := strings.Cut(target, ":")
-	if _, ok := project.Services[service]; !ok {
-		t.Errorf("target %s is no service", target)
+	targets := slices.Clone(c.Alerting.Alertmanagers[0].StaticConfigs[0].Targets)
+	for _, job := range c.ScrapeConfigs {
+		targets = append(targets, job.StaticConfigs[0].Targets...)
 	}
-	sample := readRepo(t, filepath.Join(repoRoot, "deploy/scantrail.yaml"))
-	if !bytes.Contains(sample, []byte("listen: 0.0.0.0:"+port+" ")) {
-		t.Errorf("target %s: deploy/scantrail.yaml does not listen on port %s", target, port)
+	for _, target := range targets {
+		service, port, _ := strings.Cut(target, ":")
+		if _, ok := project.Services[service]; !ok && service != "127.0.0.1" {
+			t.Errorf("target %s is no service", target)
+		}
+		sample := readRepo(t, filepath.Join(repoRoot, "deploy/scantrail.yaml"))
+		if service == "scantrail" && !bytes.Contains(sample, []byte("listen: 0.0.0.0:"+port+" ")) {
+			t.Errorf("target %s: deploy/scantrail.yaml does not listen on port %s", target, port)
+		}
+	}
+	if targets[1] != "scantrail:9464" {
+		t.Errorf("the first job scrapes %s, not scantrail", targets[1])
 	}
 	var mounted []string
 	for _, v := range project.Services["prometheus"].Volumes {

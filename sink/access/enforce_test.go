@@ -212,18 +212,23 @@ const (
 func TestEnforced(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := prepare(t, dir)
+	checkAnalystUser(t, s)
 	for _, c := range []struct {
 		role string
 		asks []ask
 	}{
-		{AnalystRole, analystAsks()}, {SellerRole, sellerAsks()}, {WriterRole, writerAsks()}, {RawWriterRole, rawWriterAsks()},
+		{AnalystRole, analystAsks()}, {composeAnalyst, analystAsks()}, {SellerRole, sellerAsks()}, {WriterRole, writerAsks()}, {RawWriterRole, rawWriterAsks()},
 		{TextsRole, []ask{{"SELECT toString(count()) FROM scan_texts WHERE raw_text != ''", "2"}, {"SELECT toString(count()) FROM raw_records", denied}}},
 		{ConsoleRole, consoleAsks()},
 		{RawReaderRole, []ask{{"SELECT max(raw) FROM raw_records", "Ada Example"}, {"SELECT toString(count()) FROM parcels", denied}}},
 		{AuditorRole, []ask{{"SELECT raw FROM raw_records", denied}, {"SELECT toString(count()) FROM archive FINAL", "0"}, {"SELECT raw FROM dead_letters ORDER BY offset LIMIT 1", "Ada Example"}}},
 	} {
 		t.Run(c.role, func(t *testing.T) {
-			conn, stop := engine(t, dir, chdb.EngineOptions{Users: s.users(c.role)})
+			users := s.users(c.role)
+			if c.role == composeAnalyst {
+				users = s.asDefault()
+			}
+			conn, stop := engine(t, dir, chdb.EngineOptions{Users: users})
 			defer stop()
 			for _, a := range c.asks {
 				got := answer(t.Context(), conn, a.query)
