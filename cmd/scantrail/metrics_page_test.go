@@ -152,7 +152,9 @@ func labelValues(t *testing.T) map[string]func(value string) bool {
 		"webhook": among([]string{"ops"}),
 		"surface": among([]string{"console", "api", "push", "login"}),
 		"code":    among([]string{"2xx", "3xx", "4xx", "5xx"}),
-		"role":    among(roleNames, []string{rawRole, "ticker", "lanes", "shops"}),
+		"outcome": among([]string{"accepted", "empty", "unknown", "unverified", "forbidden", "unreadable", "too_large", "unsupported",
+			"limited", "full", "slow", "failed", "stopping", "gone"}),
+		"role": among(roleNames, []string{rawRole, "ticker", "lanes", "shops"}),
 	}
 }
 
