@@ -20,7 +20,6 @@ import (
 	"scantrail/ingest/carriers"
 	"scantrail/schemas"
 	"scantrail/sink"
-	"scantrail/sink/webhook"
 )
 
 // metric is what a registry knows of one metric.
@@ -77,7 +76,7 @@ func metricsOf(t *testing.T, reg *prometheus.Registry) map[string]*metric {
 	return all
 }
 
-// everyRole is a tweak of a rig: all roles, one webhook that nobody answers.
+// everyRole is a tweak of a rig: all roles, one receiver that does not answer.
 func everyRole(t *testing.T) func(*pipelineOptions) {
 	return func(o *pipelineOptions) {
 		c := DefaultConfig().Web
@@ -89,9 +88,13 @@ func everyRole(t *testing.T) func(*pipelineOptions) {
 		t.Cleanup(o.Web.Close)
 		o.Roles = append(slices.Clone(roleNames), rawRole)
 		o.Raw = rawOptions{ClickHouse: o.ClickHouse, Days: sink.DefaultRawDays, FlushEvery: 20 * time.Millisecond}
-		o.Notify = &webhook.Config{
-			Endpoints: []webhook.Endpoint{{Name: "ops", URL: "http://127.0.0.1:1/", Secrets: []string{"whsec_" + strings.Repeat("c2Vj", 11)}, InsecureHTTP: true}},
-			Log:       o.Log,
+		t.Setenv("SCANTRAIL_TEST_HOOK", "whsec_"+strings.Repeat("c2Vj", 11))
+		cfg, err := ParseConfig("scantrail.yaml", []byte("notify: {webhooks: [{name: ops, url: 'http://127.0.0.1:1/', insecure_http: true, secrets: ['env:SCANTRAIL_TEST_HOOK']}]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.Notify, err = cfg.Notify.options(o.Log); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -149,7 +152,7 @@ func labelValues(t *testing.T) map[string]func(value string) bool {
 		"table":   regexp.MustCompile(`^[a-z_]+$`).MatchString, // compared with the schema by TestMetricsPage
 		"kind": among([]string{"hole", "undecodable", "raw_copy", "scans", "orders", "aliases", "ticks", "ranges", "controls",
 			"voids", "handovers", "rebuilds", "feeds", "forwarded", "unknown", "holes"}),
-		"webhook": among([]string{"ops"}),
+		"receiver": among([]string{"ops"}),
 		"surface": among([]string{"console", "api", "push", "login"}),
 		"code":    among([]string{"2xx", "3xx", "4xx", "5xx"}),
 		"outcome": among([]string{"accepted", "empty", "unknown", "unverified", "forbidden", "unreadable", "too_large", "unsupported",
