@@ -1,8 +1,10 @@
 package console
 
 import (
+	"errors"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"scantrail/cmd/scantrail/query"
@@ -26,17 +28,18 @@ func (c *console) alertsPage(r *request) error {
 	if r.wantsCSV() {
 		return r.exportAlerts(f)
 	}
+	var facets []query.AlertFacet
+	var failed error
+	var wg sync.WaitGroup
+	wg.Go(func() { facets, failed = c.queries.AlertFacets(r.Context()) }) // meanwhile
 	page := r.pageNo()
 	alerts, err := c.queries.OpenAlerts(r.Context(), f, alertsPageSize, (page-1)*alertsPageSize)
 	if err == nil && len(alerts) == 0 && page > 1 {
 		page = 1
 		alerts, err = c.queries.OpenAlerts(r.Context(), f, alertsPageSize, 0)
 	}
-	if err != nil {
-		return err
-	}
-	facets, err := c.queries.AlertFacets(r.Context())
-	if err != nil {
+	wg.Wait()
+	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
 	total := 0

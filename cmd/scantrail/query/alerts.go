@@ -1,8 +1,10 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -106,10 +108,25 @@ WHERE (@rule = '' OR rule = @rule) AND (@level < 0 OR level = @level) AND (@stat
 )
 
 // OpenAlerts returns a page of the alerts that a filter chooses; Total of each row
-// counts them all.
+// counts them all. The page is found by few columns: reading all of them of every
+// open alert takes three times as long.
 func (q *Queries) OpenAlerts(ctx context.Context, f AlertFilter, limit, offset int) ([]OpenAlert, error) {
-	const sql = "SELECT " + alertColumns + ", count() OVER () AS total" + alertsChosen + alertsSorted + " LIMIT @limit OFFSET @offset"
-	return selectAll[OpenAlert](ctx, q, "open alerts", sql, f.args(clickhouse.Named("limit", limit), clickhouse.Named("offset", offset))...)
+	const page = "SELECT toString(alert_id) AS id, count() OVER () AS total" + alertsChosen + alertsSorted + " LIMIT @limit OFFSET @offset"
+	found, err := selectAll[struct {
+		ID    string `ch:"id"`
+		Total uint64 `ch:"total"`
+	}](ctx, q, "open alerts", page, f.args(clickhouse.Named("limit", limit), clickhouse.Named("offset", offset))...)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	ids, place := make([]string, len(found)), map[string]int{}
+	for i, x := range found {
+		ids[i], place[x.ID] = x.ID, i
+	}
+	const sql = "SELECT " + alertColumns + ", toUInt64(@total) AS total FROM alerts_to_handle WHERE alert_id IN @ids LIMIT 10000"
+	alerts, err := selectAll[OpenAlert](ctx, q, "open alerts", sql, clickhouse.Named("ids", ids), clickhouse.Named("total", found[0].Total))
+	slices.SortFunc(alerts, func(a, b OpenAlert) int { return cmp.Compare(place[a.ID], place[b.ID]) })
+	return alerts, err
 }
 
 // EachOpenAlert hands over the alerts that a filter chooses, limit at most.
