@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"scantrail/cmd/scantrail/query/querytest"
 	"scantrail/cmd/scantrail/web"
 	"scantrail/schemas/texts"
@@ -20,6 +22,7 @@ type site struct {
 	t       *testing.T
 	handler http.Handler
 	caller  web.Caller
+	rows    driver.Conn
 }
 
 // newSite serves the console over an empty database with Scantrail's tables.
@@ -48,7 +51,7 @@ func siteOf(t *testing.T, o Options) *site {
 	o.Texts = catalog
 	handler, err := New(o)
 	must(t, err)
-	return &site{t, handler, web.Caller{Name: "local", Role: web.Operator}}
+	return &site{t, handler, web.Caller{Name: "local", Role: web.Operator}, o.Rows}
 }
 
 // get returns what a GET answers; headers are pairs.
