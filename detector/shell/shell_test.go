@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -417,6 +418,40 @@ func TestOldSnapshotsAreDeleted(t *testing.T) {
 		return o.Offset > 0
 	})
 	stop()
+	checkLatest(t, b)
+}
+
+// checkLatest: the newest manifest is found behind a few chunks of one that was
+// never finished, and not looked for behind many.
+func checkLatest(t *testing.T, b *bench) {
+	t.Helper()
+	snapshots := Snapshots{Kafka: b.kafka, Admin: kadm.NewClient(b.log), Generation: 1, Log: slog.New(slog.DiscardHandler)}
+	all, err := snapshots.Find(t.Context(), []int32{0})
+	if err != nil || len(all[0]) == 0 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	want := all[0][len(all[0])-1]
+	for _, chunks := range []int{0, 3, tailRecords} {
+		for i := range chunks {
+			if err := b.log.ProduceSync(t.Context(), snapshotRecord(0, strconv.Itoa(i), "torn", []byte("x"))).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		latest, err := snapshots.Latest(t.Context(), []int32{0, 99})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := latest[0]
+		if chunks == tailRecords {
+			if ok {
+				t.Errorf("found behind %d chunks: %+v", chunks, got)
+			}
+			continue
+		}
+		if got.Attempt != want.Attempt || got.at != want.at || got.Bytes == 0 || time.Since(got.At) > time.Minute {
+			t.Errorf("behind %d chunks: %+v, want %+v", chunks, got, want)
+		}
+	}
 }
 
 // TestComesBack: a parcel that has left is heard of again. Its state comes back
