@@ -1,6 +1,9 @@
 package detector
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // judge evaluates every life of an entity, publishes what changed, makes its row
 // newer where it has news or an alert changed, and files its next deadline or
@@ -86,7 +89,7 @@ func (m *Machine) evaluateUnder(set *ruleSet, e *entity, lives []life) (policy u
 // the same one, the later life counts.
 func mergeWanted(last, older []wanted) []wanted {
 	all := append(last, older...)
-	slices.SortStableFunc(all, func(a, b wanted) int { return compareWanted(&a, &b) })
+	slices.SortStableFunc(all, func(a, b wanted) int { return cmp.Or(compareWanted(&a, &b), cmp.Compare(b.life, a.life)) })
 	return slices.CompactFunc(all, func(a, b wanted) bool { return compareWanted(&a, &b) == 0 })
 }
 

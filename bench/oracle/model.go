@@ -153,12 +153,23 @@ func judgeParcel(d *Document, u *union, k Clock) (v verdict) {
 	if last != nil {
 		last.reused(u.orders)
 		add(last)
+		v.alerts, judges = latest(v.alerts, judges)
 		v.ended, v.reached = last.life.ended, last.life.stages()
 		if o := last.life.main; o != nil {
 			v.order = [2]string{o.shop, o.id}
 		}
 	}
 	return v
+}
+
+// latest leaves out what a later life calls for as well.
+func latest(alerts []Alert, judges []*judge) (kept []Alert, of []*judge) {
+	for i, a := range alerts {
+		if !slices.ContainsFunc(alerts[i+1:], func(b Alert) bool { return a.Family == b.Family && a.Number == b.Number && a.Anchor == b.Anchor }) {
+			kept, of = append(kept, a), append(of, judges[i])
+		}
+	}
+	return kept, of
 }
 
 type silence struct {
