@@ -62,7 +62,7 @@ func (v *verdict) requirements(l *life, r *rules, now uint32) {
 func (v *verdict) requirement(r *rules, i int, a anchor, now uint32) {
 	bit, need := uint8(1)<<i, &r.required[i]
 	limit := uint32(0)
-	if v.started&bit != 0 && need.after > 0 {
+	if v.started&bit != 0 && need.after > 0 && a.sec != 0 { // no anchor, no rule
 		limit = saturate(v.startedAt[i], need.after)
 	}
 	excused, observed := v.excused&bit != 0, v.satisfied&bit != 0
@@ -71,7 +71,7 @@ func (v *verdict) requirement(r *rules, i int, a anchor, now uint32) {
 		if !excused {
 			v.due |= bit
 		}
-		if limit != 0 && v.satisfiedAt[i] > limit && a.sec != 0 {
+		if limit != 0 && v.satisfiedAt[i] > limit {
 			v.want(family(need.milestone), schemas.AlertResolved, 1, a, v.satisfiedAt[i])
 		}
 		return
@@ -90,7 +90,7 @@ func (v *verdict) requirement(r *rules, i int, a anchor, now uint32) {
 	if overdue || passed || need.milestone <= v.furthest {
 		v.due |= bit
 	}
-	if (overdue || passed) && a.sec != 0 {
+	if overdue || passed {
 		v.want(family(need.milestone), schemas.AlertOpen, 1, a, 0)
 	}
 }

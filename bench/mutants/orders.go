@@ -30,6 +30,8 @@ func ofOrders() []mutant {
 			{"detector/orders.go", "if slices.Contains(before, n) {", "if slices.Contains(before, n) || slices.Contains(after, n) {"}}},
 		{"order-number-by-arrival", "of two numbers of an order fact the one that came first names its alerts", []edit{
 			{"detector/orders.go", "if !m.renumber(e, &facts[at], &f) && !changed {", "_ = at\n\tif !changed {"}}},
+		{"number-of-last-label", "of two labels of one second the last names the alerts", []edit{
+			{"detector/orderrules.go", "o.carrier, o.by = f.carrier, anchor{f.at, f.num}\n\t\t\t}", "o.carrier, o.by = f.carrier, anchor{f.at, f.num}\n\t\t\t}\n\t\t\tif f.carrier != 0 && f.at == o.by.sec {\n\t\t\t\to.by.num = f.num\n\t\t\t}"}}},
 		{"forwarded-ignored", "deadlines count by the clock although facts are still on their way", []edit{
 			{"detector/entity.go", "return m.slow\n", "return m.now()\n"}}},
 	}

@@ -40,10 +40,12 @@ func ofRules() []mutant {
 		{"in-transit-passes", "in_transit, which is anywhere, shows that milestones were passed", []edit{
 			{"detector/rules.go", "if inChain(schemas.Milestone(s)) {", "if schemas.Milestone(s).Forward() {"}}},
 		{"milestone-limit-by-one", "a milestone in the last second of its time is late", []edit{
-			{"detector/requirements.go", "v.satisfiedAt[i] > limit &&", "v.satisfiedAt[i] >= limit &&"}}},
+			{"detector/requirements.go", "v.satisfiedAt[i] > limit {", "v.satisfiedAt[i] >= limit {"}}},
 		{"milestone-overdue-by-one", "a milestone is missing in the last second of its time", []edit{
 			{"detector/requirements.go", "limit != 0 && until > limit, v.passed", "limit != 0 && until >= limit, v.passed"},
 			{"detector/requirements.go", "v.wake(saturate(limit, 1))", "v.wake(limit)"}}},
+		{"overdue-without-anchor", "a milestone is overdue of a parcel without any update", []edit{
+			{"detector/requirements.go", " && a.sec != 0 { // no anchor, no rule", " {"}}},
 		{"milestone-not-awaited", "no timer for a milestone that will be overdue", []edit{
 			{"detector/requirements.go", "v.wake(saturate(limit, 1))", ""}}},
 	}

@@ -272,16 +272,21 @@ func (j *judge) requirement(r *Required) (q requirement) {
 	later := j.life.find(func(s *step) bool {
 		return s.progress && s.forward() && s.milestone != 57 && s.milestone > slices.Max(r.Satisfied)
 	})
-	overdue := q.due != never && (!j.life.ended || j.life.end() > q.due) && j.since(q.due+1)
+	overdue := q.due != never && j.began() != nil && (!j.life.ended || j.life.end() > q.due) && j.since(q.due+1)
 	q.missed = q.seen == nil && (later != nil || overdue)
 	return q
 }
 
-func (j *judge) missing() {
-	anchor := j.life.find(func(s *step) bool { return s.milestone == 20 })
-	if anchor == nil {
-		anchor = j.life.find(func(s *step) bool { return s.progress })
+// began is the anchor of missing milestones.
+func (j *judge) began() *step {
+	if s := j.life.find(func(s *step) bool { return s.milestone == 20 }); s != nil {
+		return s
 	}
+	return j.life.find(func(s *step) bool { return s.progress })
+}
+
+func (j *judge) missing() {
+	anchor := j.began()
 	if anchor == nil {
 		return
 	}
