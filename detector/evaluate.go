@@ -210,8 +210,12 @@ func (v *verdict) step(f *fact, i int, silentAfter bool, l *life, r *rules) {
 	if m == schemas.Accepted && v.accepted < 0 {
 		v.accepted = i
 	}
-	if k.kind&(isUndeliverable|isTrouble) != 0 || v.inEpisode {
-		v.trouble(f, m, k, ends)
+	kind := k.kind
+	if f.refused() && !ends {
+		kind |= r.refusal
+	}
+	if kind&(isUndeliverable|isTrouble) != 0 || v.inEpisode {
+		v.trouble(f, m, kind, ends)
 	}
 	if ends {
 		v.finish(m, f.sec, i)

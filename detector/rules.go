@@ -32,8 +32,9 @@ type rules struct {
 	stays        []stayOverride
 	uploadLate   uint32 // 0: off
 	virtual      bool
-	troubles     bool // undeliverable or exception is on
-	sellerLabels bool // label_not_platform is on
+	troubles     bool  // undeliverable or exception is on
+	refusal      uint8 // kind of what was refused, whatever its milestone; 0: undeliverable is off
+	sellerLabels bool  // label_not_platform is on
 	channels     map[string]bool
 	number       schemas.NumberRule
 	reusedWithin uint32
@@ -199,6 +200,9 @@ func compile(p *schemas.Policy) (*rules, error) {
 		r.require(&p.Milestones[i])
 	}
 	r.mark(p.Undeliverable, isUndeliverable)
+	if len(p.Undeliverable) > 0 {
+		r.refusal = isUndeliverable
+	}
 	r.mark(p.Exception, isTrouble)
 	if len(p.ChannelsCompliant) > 0 {
 		r.channels = map[string]bool{}

@@ -70,6 +70,8 @@ func (s *scenario) scan(w []string) *schemas.Record {
 			e.Product = v
 		case "unsure":
 			e.UncertaintySecs = uint32((s.time(v) - testBase) / 1000)
+		case "refused":
+			e.Reason = reasonRefused
 		case "info":
 			e.Physical, e.Progress = false, false
 		case "backfill":

@@ -53,7 +53,7 @@ var update = flag.Bool("update", false, "rewrite the expected outputs of testdat
 // Options of scans: id=ANY (of the fact), received=T (T of the scan), carrier=C,
 // at=FACILITY/COUNTRY, lane=CN-GB, mapping=VERSION, check=valid|invalid,
 // postcode=P, product=P, unsure=DURATION (of its time), info (neither physical nor
-// progress), backfill.
+// progress), refused (its reason), backfill.
 //
 // Options of orders: id=ANY, shop=S (shop-1), market=M (GB), numbers=A,B,
 // label=platform|seller, carrier=C, lane=CN-GB, postcode=P, promise=T, until=T,

@@ -21,17 +21,17 @@ type episode struct {
 	known int               // place of the last one among the wanted alerts, plus 1
 }
 
-// trouble opens and closes episodes. The fact that closes one may open the
-// next.
-func (v *verdict) trouble(f *fact, m schemas.Milestone, k *facet, ends bool) {
+// trouble opens and closes episodes, by the kind of a fact. The one that closes an
+// episode may open the next.
+func (v *verdict) trouble(f *fact, m schemas.Milestone, kind uint8, ends bool) {
 	v.inEpisode = false
 	for i := range v.episodes {
 		e := &v.episodes[i]
-		if e.open && (ends || f.progress() && k.kind&isInChain != 0 && m > e.stage) {
+		if e.open && (ends || f.progress() && kind&isInChain != 0 && m > e.stage) {
 			v.keepEpisode(i, schemas.AlertResolved, f.sec)
 			e.open = false
 		}
-		if !e.open && k.kind&(isUndeliverable<<i) != 0 {
+		if !e.open && kind&(isUndeliverable<<i) != 0 {
 			e.anchor, e.stage, e.open = anchor{f.sec, f.num}, v.stage, true
 		}
 		v.inEpisode = v.inEpisode || e.open

@@ -208,7 +208,7 @@ type Void struct {
 
 // DetectorVersion is the version of what this program makes of facts and policies.
 // Control records carry it: a program of an older version stops at them.
-const DetectorVersion = 1
+const DetectorVersion = 2
 
 // MaxGeneration is the highest generation that a version has room for.
 const MaxGeneration = 1<<12 - 1

@@ -31,6 +31,8 @@ func ofFacts() []mutant {
 			{"detector/split.go", "if end == 0 || end >= at {\n\t\t\treturn i\n", "if end == 0 || end >= at {\n\t\t\treturn len(ends) - 1 + 0*i\n"}}},
 		{"main-order-last", "of several orders of a life the last one counts", []edit{
 			{"detector/split.go", "return g.at < o.at", "return g.at > o.at"}}},
+		{"earlier-life-counts", "of two lives that call for one alert the earlier is told", []edit{
+			{"detector/judge.go", "cmp.Compare(b.life, a.life)", "cmp.Compare(a.life, b.life)"}}},
 		{"life-in-soft-end", "lost ends a life for good, although progress follows", []edit{
 			{"detector/split.go", "		t.soft = 0\n", ""}}},
 	}

@@ -31,6 +31,12 @@ func ofRules() []mutant {
 			{"detector/trailrules.go", " && v.gapSince(s.sec) >= s.to {", " {"}}},
 		{"episode-closed-by-stage", "progress in the same stage closes undeliverable", []edit{
 			{"detector/trailrules.go", "m > e.stage)", "m >= e.stage)"}}},
+		{"refusal-ignored", "that a scan says the parcel was refused has no effect", []edit{
+			{"detector/evaluate.go", "if f.refused() && !ends {", "if f.refused() && ends {"}}},
+		{"refusal-while-off", "a refusal is undeliverable although the policy lists nothing", []edit{
+			{"detector/rules.go", "if len(p.Undeliverable) > 0 {", "if true {"}}},
+		{"refused-at-end", "a refusal that ends the trail leaves an alert open", []edit{
+			{"detector/evaluate.go", "if f.refused() && !ends {", "if f.refused() {"}}},
 		{"upload-limit-by-one", "a first scan uploaded after 24 h to the second is late", []edit{
 			{"detector/trailrules.go", "f.extra > r.uploadLate", "f.extra >= r.uploadLate"}}},
 		{"origin-without-departure", "a departure from an unknown country is no sign of the origin", []edit{

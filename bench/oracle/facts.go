@@ -20,12 +20,13 @@ type fact struct {
 	carrier, place   string
 	origin, dest     string
 	invalid, history bool
+	refused          bool // says its reason
 }
 
 func newFact(e *schemas.Event) fact {
 	return fact{id: e.FactID, version: e.MappingVersion, occurred: e.OccurredAt, first: e.ReceivedAt, milestone: uint8(e.Milestone),
 		progress: e.Progress, phys: e.Physical, number: e.TrackingNumber, country: e.Country, post: e.Postcode, carrier: e.Carrier, place: e.Facility,
-		origin: e.OriginCountry, dest: e.DestinationCountry, invalid: e.NumberCheck == schemas.NumberInvalid, history: e.Backfill}
+		origin: e.OriginCountry, dest: e.DestinationCountry, invalid: e.NumberCheck == schemas.NumberInvalid, history: e.Backfill, refused: e.Reason == "consignee_refused"}
 }
 
 // merge takes another copy of f into f.

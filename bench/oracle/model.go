@@ -365,7 +365,8 @@ func (j *judge) episodes(rule string, list []uint8) {
 				e.ended, open = s.at, false
 			}
 		}
-		if !open && slices.Contains(list, s.milestone) {
+		refused := rule == "undeliverable" && len(list) > 0 && s.refused && !s.end
+		if !open && (refused || slices.Contains(list, s.milestone)) {
 			all, open = append(all, episode{anchor: s.at, ended: never, number: s.number, station: station}), true
 		}
 	}

@@ -1,10 +1,10 @@
 -- name: facts (definitions 1-4)
 INSERT INTO facts
 SELECT s.seed, n.root, s.v.1, s.fact, intDiv(least(s.v.2, s.first), 1000), s.v.3, s.v.4, s.v.5, s.v.6, s.v.7, s.v.8, s.v.9, s.v.10, s.history,
-    intDiv(s.first, 1000)
+    intDiv(s.first, 1000), s.v.11
 FROM
 (
-    SELECT seed, fact, argMax((num, occ, m, p, ph, ctry, post, orig, dest, chk), ver) AS v,
+    SELECT seed, fact, argMax((num, occ, m, p, ph, ctry, post, orig, dest, chk, ref), ver) AS v,
         arrayMin(arrayMap(x -> x.2, arrayFilter(x -> x.1 = max(ver), groupArray((ver, rec))))) AS first, min(bf) AS history
     FROM in_scans
     WHERE (seed, fact) NOT IN (SELECT seed, fact FROM in_voids)
@@ -16,10 +16,10 @@ WHERE n.quarantined = 0;
 -- name: lives (definition 5). Walk: life, end of the trail so far by a hard end (95, 106, 107, 129), by a soft one
 -- (105, 141 that no progress has followed yet), time of the fact before.
 INSERT INTO lived
-SELECT seed, root, life, idx, f.6, f.1, f.2, f.4, f.5, f.7, f.8, f.9, f.10, f.11, f.12, f.13
+SELECT seed, root, life, idx, f.6, f.1, f.2, f.4, f.5, f.7, f.8, f.9, f.10, f.11, f.12, f.13, f.14
 FROM
 (
-    SELECT seed, root, arraySort(x -> (x.1, x.2, x.3), groupArray((e, m, fact, p, ph, num, ctry, post, orig, dest, chk, bf, rec))) AS fs,
+    SELECT seed, root, arraySort(x -> (x.1, x.2, x.3), groupArray((e, m, fact, p, ph, num, ctry, post, orig, dest, chk, bf, rec, ref))) AS fs,
         arrayFold((acc, x) -> arrayMap(fresh -> arrayMap((hard, soft) -> (
                 toUInt16(acc.1 + fresh),
                 toInt64(multiIf(x.2 = 120, -1, x.2 IN (95, 106, 107, 129) AND hard < 0, x.1, hard)),
@@ -37,10 +37,10 @@ ARRAY JOIN fs AS f, numbered AS life, arrayEnumerate(fs) AS idx;
 
 -- name: trail (definition 7). Walk: ended, segment (a return_started after an end begins the next), return seen.
 INSERT INTO trail
-SELECT seed, root, life, f.1, f.5, f.2, if(f.3 = 95 AND w.4 = 1, 129, f.3), f.4, f.6, f.7, f.8, f.9, f.10, w.2, w.3
+SELECT seed, root, life, f.1, f.5, f.2, if(f.3 = 95 AND w.4 = 1, 129, f.3), f.4, f.6, f.7, f.8, f.9, f.10, f.11, w.2, w.3
 FROM
 (
-    SELECT seed, root, life, arraySort(x -> x.1, groupArray((idx, e, m, p, num, ph, ctry, post, bf, rec))) AS fs,
+    SELECT seed, root, life, arraySort(x -> x.1, groupArray((idx, e, m, p, num, ph, ctry, post, bf, rec, ref))) AS fs,
         arrayMax(x -> if(x.4 = 1, x.1, 0), fs) AS last_progress,
         arrayFold((acc, x) -> (
                 toUInt8(if(acc.1 = 1 AND x.3 != 120, 1, x.3 IN (95, 106, 107, 129) OR (x.3 IN (105, 141) AND x.1 >= last_progress))),
@@ -130,13 +130,13 @@ SELECT v.seed, v.root, v.life, v.ended, v.end_at, v.end_m, v.origin, v.destinati
         AND (empty(la) OR arrayExists(x -> splitByChar('-', x)[1] IN ('*', v.origin) AND splitByChar('-', x)[2] IN ('*', v.destination), la)),
         d.markets, d.shops, d.lanes, d.carriers)],
     s.doc, if(v.market != '', v.market, v.destination),
-    if(n.linked > 0 OR (v.seed, v.root) IN (SELECT seed, root FROM linked), k.s, k.c), v.te, v.tm, v.tp, v.tph, v.tctry, v.tpost, v.tnum, v.tbf, v.trec, v.tfin
+    if(n.linked > 0 OR (v.seed, v.root) IN (SELECT seed, root FROM linked), k.s, k.c), v.te, v.tm, v.tp, v.tph, v.tctry, v.tpost, v.tnum, v.tbf, v.trec, v.tref, v.tfin
 FROM
 (
     SELECT b.seed AS seed, b.root AS root, b.life AS life, t.ended AS ended, if(t.ended = 1, t.end_at, -1) AS end_at, if(t.ended = 1, t.end_m, 0) AS end_m,
         if(o.orig != '', o.orig, f.orig) AS origin, if(o.dest != '', o.dest, f.dest) AS destination, f.scans AS scans,
         m.one AS has_order, m.main.1 AS shop, m.main.2 AS ord, m.main.3 AS onum, o.market AS market, o.carrier AS carrier,
-        t.te AS te, t.tm AS tm, t.tp AS tp, t.tph AS tph, t.tctry AS tctry, t.tpost AS tpost, t.tnum AS tnum, t.tbf AS tbf, t.trec AS trec, t.tfin AS tfin
+        t.te AS te, t.tm AS tm, t.tp AS tp, t.tph AS tph, t.tctry AS tctry, t.tpost AS tpost, t.tnum AS tnum, t.tbf AS tbf, t.trec AS trec, t.tref AS tref, t.tfin AS tfin
     FROM (SELECT DISTINCT seed, root, life FROM (SELECT seed, root, life FROM lived UNION ALL SELECT seed, root, life FROM linked)) AS b
     LEFT JOIN
     (
@@ -145,9 +145,9 @@ FROM
     ) AS f ON f.seed = b.seed AND f.root = b.root AND f.life = b.life
     LEFT JOIN
     (
-        SELECT seed, root, life, arraySort(groupArray((idx, e, m, p, ph, ctry, post, num, bf, rec, fin))) AS r,
-            r[-1].11 AS ended, r[-1].2 AS end_at, r[-1].3 AS end_m,
-            r.2 AS te, r.3 AS tm, r.4 AS tp, r.5 AS tph, r.6 AS tctry, r.7 AS tpost, r.8 AS tnum, r.9 AS tbf, r.10 AS trec, r.11 AS tfin
+        SELECT seed, root, life, arraySort(groupArray((idx, e, m, p, ph, ctry, post, num, bf, rec, ref, fin))) AS r,
+            r[-1].12 AS ended, r[-1].2 AS end_at, r[-1].3 AS end_m,
+            r.2 AS te, r.3 AS tm, r.4 AS tp, r.5 AS tph, r.6 AS tctry, r.7 AS tpost, r.8 AS tnum, r.9 AS tbf, r.10 AS trec, r.11 AS tref, r.12 AS tfin
         FROM trail GROUP BY seed, root, life
     ) AS t ON t.seed = b.seed AND t.root = b.root AND t.life = b.life
     LEFT JOIN
@@ -277,10 +277,10 @@ FROM
                 toUInt8((acc.1 = 1 AND shut = 0) OR begin = 1),
                 if(begin = 1, x.1, acc.2), if(begin = 1, cur, acc.3), if(begin = 1, x.5, acc.4), cur,
                 if(shut = 1, arrayPushBack(acc.6, (acc.2, acc.4, x.1)), acc.6)),
-                [toUInt8((acc.1 = 0 OR shut = 1) AND has(list, x.2))])[1],
+                [toUInt8((acc.1 = 0 OR shut = 1) AND (has(list, x.2) OR (rule = 'undeliverable' AND notEmpty(list) AND x.6 = 1 AND x.4 = 0)))])[1],
             [toUInt8(if(x.3 = 1 AND x.2 BETWEEN 20 AND 95, greatest(acc.5, x.2), acc.5))],
             [toUInt8(acc.1 = 1 AND (x.4 = 1 OR (x.3 = 1 AND x.2 BETWEEN 20 AND 95 AND x.2 != 57 AND x.2 > acc.3)))])[1],
-            arrayZip(l.te, l.tm, l.tp, l.tfin, l.tnum),
+            arrayZip(l.te, l.tm, l.tp, l.tfin, l.tnum, l.tref),
             (toUInt8(0), toInt64(0), toUInt8(0), '', toUInt8(0), CAST([], 'Array(Tuple(Int64, String, Int64))'))) AS walked,
         if(walked.1 = 1, arrayPushBack(walked.6, (walked.2, walked.4, toInt64(-1))), walked.6) AS eps
     FROM lives AS l

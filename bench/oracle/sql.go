@@ -184,7 +184,7 @@ func bit(b bool) int64 {
 
 func (r *rows) scan(seed int64, e *schemas.Event) {
 	r.row(seed, e.TrackingNumber, e.FactID.String(), int64(e.MappingVersion), e.OccurredAt, e.ReceivedAt, int64(e.Milestone),
-		bit(e.Progress), bit(e.Physical), e.Country, e.Postcode, e.OriginCountry, e.DestinationCountry, int64(e.NumberCheck), bit(e.Backfill))
+		bit(e.Progress), bit(e.Physical), e.Country, e.Postcode, e.OriginCountry, e.DestinationCountry, int64(e.NumberCheck), bit(e.Backfill), bit(e.Reason == "consignee_refused"))
 }
 
 func (r *rows) order(seed int64, o *schemas.OrderFact) {

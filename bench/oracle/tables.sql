@@ -1,7 +1,7 @@
 -- Input: raw facts, policy figures, clocks. Times of facts in Unix milliseconds,
 -- all else in seconds.
 CREATE TABLE in_scans (seed UInt32, num String, fact String, ver UInt32, occ Int64, rec Int64,
-    m UInt8, p UInt8, ph UInt8, ctry String, post String, orig String, dest String, chk UInt8, bf UInt8) ENGINE = Memory;
+    m UInt8, p UInt8, ph UInt8, ctry String, post String, orig String, dest String, chk UInt8, bf UInt8, ref UInt8) ENGINE = Memory;
 CREATE TABLE in_voids (seed UInt32, fact String) ENGINE = Memory;
 -- root: the smallest number (by id) of those linked with num; part: partition of the root; quarantined: too many links or scans
 CREATE TABLE in_numbers (seed UInt32, num String, root String, part UInt8, linked UInt8, quarantined UInt8) ENGINE = Memory;
@@ -27,11 +27,11 @@ CREATE TABLE required (pol UInt16, name String, cross_border UInt8, sat Array(UI
 
 -- Intermediate.
 CREATE TABLE facts (seed UInt32, root String, num String, fact String, e Int64, m UInt8, p UInt8, ph UInt8, ctry String, post String,
-    orig String, dest String, chk UInt8, bf UInt8, rec Int64) ENGINE = Memory;
+    orig String, dest String, chk UInt8, bf UInt8, rec Int64, ref UInt8) ENGINE = Memory;
 CREATE TABLE lived (seed UInt32, root String, life UInt16, idx UInt32, num String, e Int64, m UInt8, p UInt8, ph UInt8, ctry String, post String,
-    orig String, dest String, chk UInt8, bf UInt8, rec Int64) ENGINE = Memory;
+    orig String, dest String, chk UInt8, bf UInt8, rec Int64, ref UInt8) ENGINE = Memory;
 CREATE TABLE trail (seed UInt32, root String, life UInt16, idx UInt32, num String, e Int64, m UInt8, p UInt8, ph UInt8, ctry String, post String,
-    bf UInt8, rec Int64, seg UInt16, fin UInt8) ENGINE = Memory;
+    bf UInt8, rec Int64, ref UInt8, seg UInt16, fin UInt8) ENGINE = Memory;
 CREATE TABLE orders (seed UInt32, shop String, ord String, t_o Int64, label UInt8, nums Array(String), market String,
     created Int64, confirmed Int64, ready Int64, shipped Int64, delivered Int64, cancelled Int64, label_at Int64,
     src String, src_at Int64, carrier String, carrier_at Int64, orig String, dest String, post String, promise Int64,
@@ -40,7 +40,7 @@ CREATE TABLE linked (seed UInt32, root String, shop String, ord String, life UIn
 CREATE TABLE lives (seed UInt32, root String, life UInt16, ended UInt8, end_at Int64, end_m UInt8, orig String, dest String,
     scans UInt32, has_order UInt8, shop String, ord String, num String, pol UInt16, doc UInt16, market String, c Int64,
     te Array(Int64), tm Array(UInt8), tp Array(UInt8), tph Array(UInt8), tctry Array(String), tpost Array(String), tnum Array(String),
-    tbf Array(UInt8), trec Array(Int64), tfin Array(UInt8)) ENGINE = Memory;
+    tbf Array(UInt8), trec Array(Int64), tref Array(UInt8), tfin Array(UInt8)) ENGINE = Memory;
 CREATE TABLE gaps (seed UInt32, root String, life UInt16, s Int64, t Int64, closed UInt8, level UInt8, num String) ENGINE = Memory;
 CREATE TABLE deadlines (seed UInt32, entity String, family String, rule String, detail String, num String, pol UInt16, doc UInt16, shop String, market String,
     a Int64, secs Int64, days Int64, shipping UInt8, m Int64, z Int64, now Int64, h_from Array(Int64), h_until Array(Int64)) ENGINE = Memory;

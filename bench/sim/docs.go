@@ -89,6 +89,7 @@ func documents() []oracle.Document {
 	market.Required = market.Required[:2]
 	lane := plain()
 	lane.Name, lane.Lanes, lane.Numbers, lane.Stay = "lane", []string{"CN-US", "*-DE"}, false, 0
+	lane.Undeliverable = nil
 	start := base.Unix()
 	off := []oracle.Holiday{
 		{Shops: []string{"shop-1"}, From: start + 20*day, Until: start + 22*day + 7*hour},

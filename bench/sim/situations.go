@@ -15,6 +15,51 @@ func (g *generator) situation(number string) {
 	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered, g.ordered, g.moreTime, g.corrected)(number)
 }
 
+// sameSecond adds to some worlds two things of one second that both claim one alert.
+func (g *generator) sameSecond() {
+	switch g.r.IntN(40) {
+	case 0, 1:
+		g.twoLabels()
+	case 2:
+		g.twoLives(pick(g.r, g.w.numbers...))
+	}
+}
+
+// twoLabels is an order of which two labels of one second name two numbers, which
+// are linked at about the time at which they come.
+func (g *generator) twoLabels() {
+	if g.omits("o") || g.omits("a") || len(g.linkable) < 2 {
+		return
+	}
+	w, at := g.w, g.w.from-g.r.Int64N(3*day)
+	told := w.from + g.r.Int64N(w.until-w.from)
+	first := g.r.IntN(len(g.linkable) - 1)
+	numbers := g.linkable[first : first+2]
+	g.send(&message{kind: schemas.KindAlias, alias: [2]string{numbers[0], numbers[1]}, id: g.id()}, told-g.r.Int64N(2*hour))
+	more := g.orderOf(fmt.Sprintf("SO-l%d", g.next), numbers[g.r.IntN(2)], at)
+	for i := range 2 {
+		more(schemas.OrderLabelCreated, at+3*day, 0)
+		last := w.messages[len(w.messages)-1]
+		last.order.TrackingNumbers, last.order.Carrier = []string{numbers[i]}, "fake"
+		last.at = min(told+g.r.Int64N(2*hour), w.until) * 1000
+		last.order.ReceivedAt = last.at
+	}
+}
+
+// twoLives is a number that is used again in the second of a scan that still
+// belongs to the parcel before.
+func (g *generator) twoLives(number string) {
+	if g.omits("o") {
+		return
+	}
+	at := g.begin(31 * day)
+	g.orderOf(fmt.Sprintf("SO-u%d", g.next), number, at-day)
+	g.orderOf(fmt.Sprintf("SO-v%d", g.next), number, at+31*day)
+	g.plainly(number, at+2*day, 95)
+	g.plainly(number, at+32*day, 0).DestinationCountry = pick(g.r, "US", "GB", "FR")
+	g.plainly(number, at+32*day, pick(g.r, uint8(10), 11, 20)).DestinationCountry = pick(g.r, "US", "GB", "FR")
+}
+
 // about returns a time, a second less or more.
 func (g *generator) about(span int64) int64 { return span + g.r.Int64N(3) - 1 }
 

@@ -126,6 +126,7 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	if r.IntN(8) == 0 && w.until < w.from+6*day {
 		g.feed(carriers[r.IntN(len(carriers))])
 	}
+	g.sameSecond()
 	w.sort()
 	return w
 }
@@ -220,6 +221,9 @@ func (g *generator) send(m *message, at int64) {
 	switch m.kind {
 	case schemas.KindEvent:
 		m.event.ReceivedAt = m.at
+		if e := &m.event; (e.FactID[15]+byte(e.MappingVersion))%16 == 0 { // another mapping may say otherwise
+			e.Reason = "consignee_refused"
+		}
 	case schemas.KindOrder:
 		m.order.ReceivedAt = m.at
 	}
