@@ -266,6 +266,7 @@ func (m *Machine) describe(e *entity, k *known, l *life, a *schemas.Alert, when 
 	ctx := contextAt(l.facts, k.anchor)
 	latest := contextAt(l.facts, 1<<32-1)
 	when.stage, when.at, when.furthest, when.last = ctx.stage, ctx.fact.milestone, latest.stage, latest.fact.milestone
+	when.back = ctx.back
 	a.Uncertain = m.places.list[ctx.fact.place].uncertain
 	if k.family != gapFamily {
 		ctx.fact = latest.fact
@@ -298,10 +299,11 @@ func lifeAt(lives []life, sec uint32) *life {
 }
 
 // context is where a parcel was at some time: its furthest stage and its last
-// progress until then.
+// progress until then, and whether that was on its way back.
 type context struct {
 	stage schemas.Milestone
 	fact  fact
+	back  bool
 }
 
 func contextAt(facts []fact, sec uint32) (c context) {
@@ -312,6 +314,7 @@ func contextAt(facts []fact, sec uint32) (c context) {
 		}
 		if f.progress() {
 			c.fact = *f
+			c.back = c.back || f.milestone == schemas.ReturnStarted
 			if f.milestone.Forward() {
 				c.stage = max(c.stage, f.milestone)
 			}

@@ -10,6 +10,7 @@ type occasion struct {
 	at       schemas.Milestone // of the last progress up to the anchor
 	furthest schemas.Milestone // furthest forward progress altogether
 	last     schemas.Milestone // of the last progress altogether
+	back     bool              // the way back had begun by the anchor
 	order    bool              // the alert is on an order, which has no parcel yet
 	held     bool              // the carrier's feed stands still
 }
@@ -23,7 +24,7 @@ func causeOf(w *wanted, o *occasion) string {
 	}
 	switch f := w.family; {
 	case f == gapFamily:
-		return silentIn(o.at, o.stage)
+		return silentIn(o)
 	case f < firstRuleFamily:
 		if m := o.furthest; m > f.missing() && m != schemas.InTransit {
 			return schemas.CauseMilestoneNotReported
@@ -106,15 +107,18 @@ func troubleOf(m schemas.Milestone) string {
 	return ""
 }
 
-// silentIn names the silence that began with milestone at in a stage.
-func silentIn(at, stage schemas.Milestone) string {
-	if at == schemas.ReturnStarted || at == schemas.ReturnInTransit {
+// silentIn names the silence that began at the anchor.
+func silentIn(o *occasion) string {
+	if o.at == schemas.ReturnStarted || o.at == schemas.ReturnInTransit {
 		return schemas.CauseSilentReturn
 	}
-	if c := troubleOf(at); c != "" {
+	if c := troubleOf(o.at); c != "" {
 		return c
 	}
-	switch stage.Stage() {
+	if o.back {
+		return schemas.CauseSilentReturn
+	}
+	switch o.stage.Stage() {
 	case schemas.StageOrigin:
 		return schemas.CauseSilentAfterPickup
 	case schemas.StageExport:

@@ -50,6 +50,8 @@ func TestCause(t *testing.T) {
 		{gapFamily, open, occasion{stage: 51, at: 57}, schemas.CauseSilentLinehaul},
 		{gapFamily, open, occasion{stage: 71, at: 71}, schemas.CauseCustomsHold},
 		{gapFamily, open, occasion{stage: 90, at: 121}, schemas.CauseSilentReturn},
+		{gapFamily, open, occasion{stage: 90, at: 57, back: true}, schemas.CauseSilentReturn},
+		{gapFamily, open, occasion{stage: 90, at: 101, back: true}, schemas.CauseHeld},
 		{gapFamily, open, occasion{at: 12}, schemas.CausePickupFailed},
 		{gapFamily, open, occasion{stage: 51, at: 51, held: true}, schemas.CauseFeedSilent},
 		{gapFamily, resolved, occasion{stage: 51, at: 51, held: true}, schemas.CauseSilentLinehaul},

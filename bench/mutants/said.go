@@ -7,6 +7,8 @@ func ofSayings() []mutant {
 			{"detector/alerts.go", "ctx.stage, ctx.fact.milestone, latest.stage,", "ctx.stage, latest.fact.milestone, latest.stage,"}}},
 		{"trouble-after-end", "what went wrong stays the cause of a late delivery that came", []edit{
 			{"detector/cause.go", "c != \"\" && lasts {", "c != \"\" {"}}},
+		{"return-by-last-scan", "a silence on the way back is one only if the last scan says return", []edit{
+			{"detector/alerts.go", "c.back = c.back || f", "c.back = f"}}},
 		{"stage-before-anchor", "the stage of an alert leaves out the second of its anchor", []edit{
 			{"detector/alerts.go", "if f.sec > sec {", "if f.sec >= sec {"}}},
 		{"silent-since-last", "a silence counts from the last update, not from its beginning", []edit{

@@ -58,7 +58,8 @@ func (j *judge) about(a *Alert, stalled []string) About {
 	}
 	lasts := a.Status != "resolved"
 	about.Held = lasts && slices.Contains(stalled, about.Carrier)
-	about.Cause = cause(a, about.Held, situation{milestoneOf(before), milestoneOf(last), stage, furthest, lasts})
+	back := slices.ContainsFunc(j.life.all, func(f fact) bool { return f.progress && f.milestone == 120 && f.at <= a.Anchor })
+	about.Cause = cause(a, about.Held, situation{milestoneOf(before), milestoneOf(last), stage, furthest, lasts, back})
 	return about
 }
 
@@ -74,6 +75,7 @@ func milestoneOf(f *fact) uint8 {
 type situation struct {
 	at, last, stage, furthest uint8
 	lasts                     bool
+	back                      bool // the way back had begun by the anchor
 }
 
 func trouble(m uint8) string {
@@ -112,6 +114,8 @@ func cause(a *Alert, held bool, s situation) string {
 		return "silent_on_return"
 	case silent && trouble(s.at) != "":
 		return trouble(s.at)
+	case silent && s.back:
+		return "silent_on_return"
 	case silent:
 		return []string{"missed_pickup_scan", "missed_pickup_scan", "silent_after_pickup", "silent_in_export_customs", "silent_in_linehaul", "silent_after_arrival",
 			"silent_in_import_customs", "silent_in_last_mile", "silent_in_last_mile", "missed_pickup_scan"}[group(s.stage)]
