@@ -145,6 +145,8 @@ func (m *Machine) supported(e *entity, was *known, w *wanted, lives []life, news
 		return k
 	}
 	switch w.status {
+	case schemas.AlertAtRisk:
+		k.backfill = news && historic(lives, w.anchor)
 	case schemas.AlertOpen, schemas.AlertEscalated:
 		if k.opened == 0 {
 			k.opened = m.nowOf(e)
