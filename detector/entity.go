@@ -37,6 +37,7 @@ const (
 	entityKeyed     // its id is not the hash of its name as kept, and stands in the blob
 	entityRow       // it has a row, or had one
 	entityRestless  // its row has changed since it last came to rest
+	entityPutOff    // has news that are not judged while history is read
 	entityFlagsEnd
 
 	// entityFree marks a slot that is not in use, entityWaiting one for which scans
@@ -340,7 +341,7 @@ const (
 // nothing will be known about them any more, and its row says more than
 // MaxFacts facts.
 func (m *Machine) quarantine(i uint32, e *entity, reason string, out *Output) {
-	e.flags = e.flags&^entityPending | entityQuarantined
+	e.flags = e.flags&^(entityPending|entityPutOff) | entityQuarantined
 	e.deadline = 0
 	if m.ready() {
 		m.ordinal = 0

@@ -10,8 +10,8 @@ import (
 // has it leave. facts are those of a parcel where they are decoded already.
 func (m *Machine) judge(i uint32, e *entity, facts []fact, out *Output) {
 	m.ordinal = 0
-	news := e.is(entityPending)
-	e.flags &^= entityPending
+	news := e.is(entityPending | entityPutOff)
+	e.flags &^= entityPending | entityPutOff
 	v, end := &m.verdict, uint32(0)
 	var lives []life
 	if e.is(entityOrder) {

@@ -323,7 +323,7 @@ func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 		out.Gaps = append(out.Gaps, DataGap{Version: m.version, ParcelID: id, Reason: "state in the archive is damaged", At: millis(m.now())})
 		return
 	}
-	s.flags &^= entityDirty | entityPending | entityEnded
+	s.flags &^= entityDirty | entityPending | entityPutOff | entityEnded
 	s.policy, s.deadline = 0, 0
 	i, e := m.entities.find(&id)
 	if e == nil {

@@ -152,7 +152,7 @@ func (m *Machine) leaveSign(i uint32, e *entity, x *more) {
 	was := m.sections(e)
 	x.product = 0
 	m.buf3 = appendMore(m.buf3[:0], x)
-	e.flags = e.flags&^(entityEnded|entityPending|entityBadNumber) | entityMoved
+	e.flags = e.flags&^(entityEnded|entityPending|entityPutOff|entityBadNumber) | entityMoved
 	e.stages = 0
 	m.store(e, sections{id: was.id, name: was.name, more: m.buf3})
 	m.touch(i, e)

@@ -52,6 +52,8 @@ type Machine struct {
 	open     int // of these, whose trail has not ended
 
 	pending []uint32  // entities with news since the last tick
+	putOff  []uint32  // those of which nothing but history is known, while that is read
+	history bool      // it is, said the last tick
 	waiting []waiting // scans of others
 
 	impatient bool // nothing waits: tests compare
@@ -263,10 +265,13 @@ func (m *Machine) applyTick(t *schemas.Tick, out *Output) {
 		m.slow = max(m.slow, min(m.now(), m.forwarded))
 	}
 	m.stalled = stalledCarriers(m.stalled[:0], t.Stalled)
+	m.history = t.History
+	if first && m.clock != 0 {
+		m.timers.start(m.now())
+	}
 	switch {
 	case m.clock == 0:
-	case first:
-		m.timers.start(m.now())
+	case first && !m.history:
 		m.evaluateAll(out)
 	case m.ready():
 		m.fire(out)

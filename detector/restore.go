@@ -267,6 +267,9 @@ func (m *Machine) restoreEntity(r *reader) error {
 	if e.is(entityPending) {
 		m.pending = append(m.pending, i)
 	}
+	if e.is(entityPutOff) {
+		m.putOff = append(m.putOff, i)
+	}
 	return nil
 }
 

@@ -23,9 +23,13 @@ func (m *Machine) DirtyParcels(limit int, dst []schemas.ParcelRow) []schemas.Par
 		}
 	}
 	q := &m.dirtyParcels
-	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {
+	for _, i := range q.slots[q.head:] {
+		if limit <= 0 {
+			break
+		}
 		if m.isDirtyParcel(i) {
 			dst = m.parcelRows(m.entities.at(i), m.unwritten.get(i), dst)
+			limit--
 		}
 	}
 	return dst
@@ -78,11 +82,11 @@ func (m *Machine) leaversWritten(list func(map[rowKey]bool)) {
 // kind. What has news waits for the tick that judges it: a row is the state at its
 // version.
 func (m *Machine) isDirtyParcel(i uint32) bool {
-	return m.entities.at(i).flags&(entityFree|entityOrder|entityPending|entityDirty) == entityDirty
+	return m.entities.at(i).flags&(entityFree|entityOrder|entityPending|entityPutOff|entityDirty) == entityDirty
 }
 
 func (m *Machine) isDirtyOrder(i uint32) bool {
-	return m.entities.at(i).flags&(entityFree|entityOrder|entityPending|entityDirty) == entityOrder|entityDirty
+	return m.entities.at(i).flags&(entityFree|entityOrder|entityPending|entityPutOff|entityDirty) == entityOrder|entityDirty
 }
 
 // DirtyOrders is DirtyParcels for orders, of which each has one row.
@@ -94,9 +98,13 @@ func (m *Machine) DirtyOrders(limit int, dst []schemas.OrderRow) []schemas.Order
 		}
 	}
 	q := &m.dirtyOrders
-	for _, i := range q.slots[q.head:min(q.head+max(limit, 0), len(q.slots))] {
+	for _, i := range q.slots[q.head:] {
+		if limit <= 0 {
+			break
+		}
 		if m.isDirtyOrder(i) {
 			dst = append(dst, m.orderRow(m.entities.at(i), m.unwritten.get(i)))
+			limit--
 		}
 	}
 	return dst

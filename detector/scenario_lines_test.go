@@ -98,6 +98,8 @@ func (s *scenario) tick(w []string) error {
 			t.ForwardedThrough = s.time(v)
 		case "stalled":
 			t.Stalled = append(t.Stalled, v)
+		case "history":
+			t.History = true
 		default:
 			t.At = s.time(arg)
 		}

@@ -48,7 +48,7 @@ var update = flag.Bool("update", false, "rewrite the expected outputs of testdat
 // partition stops at a control record is printed.
 //
 // Options of ticks: through=T states up to when all is forwarded, stalled=NAME/N
-// a raw partition that time no longer waits for.
+// a raw partition that time no longer waits for, history that history is read.
 //
 // Options of scans: id=ANY (of the fact), received=T (T of the scan), carrier=C,
 // at=FACILITY/COUNTRY, lane=CN-GB, mapping=VERSION, check=valid|invalid,

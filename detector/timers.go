@@ -92,6 +92,12 @@ func (m *Machine) fire(out *Output) {
 		m.due = append(m.due, turnOf(i, 0))
 	}
 	m.pending = m.pending[:0]
+	if !m.history {
+		for _, i := range m.putOff {
+			m.due = append(m.due, turnOf(i, 0))
+		}
+		m.putOff = m.putOff[:0]
+	}
 	for last := now / 60; ; m.timers.minute++ {
 		m.collect(m.timers.minute, now)
 		if m.timers.minute >= last {
@@ -115,11 +121,49 @@ func (m *Machine) look(i uint32, e *entity, turns []turn, now uint32, out *Outpu
 		} else {
 			m.leave(i, e)
 		}
-	case e.is(entityPending) || e.deadline != 0 && e.deadline <= now:
-		m.judge(i, e, facts, out)
-	default:
+	case !e.is(entityPending|entityPutOff) && (e.deadline == 0 || e.deadline > now):
 		m.arm(i, e, e.deadline)
+	case m.history && m.onlyHistory(e, facts):
+		m.putItOff(i, e)
+	default:
+		m.judge(i, e, facts, out)
 	}
+}
+
+// putItOff leaves e for the first tick after history has been read.
+func (m *Machine) putItOff(i uint32, e *entity) {
+	if e.is(entityPending) {
+		if !e.is(entityPutOff) {
+			m.putOff = append(m.putOff, i)
+		}
+		e.flags = e.flags&^entityPending | entityPutOff
+	}
+	m.arm(i, e, e.deadline)
+}
+
+// onlyHistory reports whether all that is known of e, of which something is, lay
+// in the topics before Scantrail first read them, or was imported. facts are those of
+// a parcel where they are decoded already.
+func (m *Machine) onlyHistory(e *entity, facts []fact) bool {
+	any := false
+	if !e.is(entityOrder) {
+		if facts == nil {
+			facts = m.factsOf(e)
+		}
+		for i := range facts {
+			if f := &facts[i]; f.sec != unseen || !f.void() {
+				if any = true; f.flags&factBackfill == 0 {
+					return false
+				}
+			}
+		}
+	}
+	for _, o := range m.ordersOf(e) {
+		if any = true; !o.backfill {
+			return false
+		}
+	}
+	return any
 }
 
 // collect takes off the bucket of a minute all parcels that are due or that

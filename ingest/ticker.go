@@ -22,7 +22,8 @@ import (
 // ingested, the time at which a ticker first saw the oldest of them wait. So
 // Scantrail's own lag never looks like a carrier's silence. Several tickers in
 // several processes are harmless: the clock only moves forward. A tick also says
-// up to which clock the detector has forwarded what belongs to other partitions.
+// up to which clock the detector has forwarded what belongs to other partitions,
+// and whether history is being read.
 type Ticker struct {
 	cfg     TickerConfig
 	client  *kgo.Client
@@ -49,6 +50,7 @@ type TickerConfig struct {
 type backlog struct {
 	seen       []sighting
 	committed  int64
+	history    int64     // offsets below lay there when the topic was first seen
 	progressAt time.Time // of the last change of committed, or the first sight
 	stalled    bool
 }
@@ -168,36 +170,37 @@ func (t *Ticker) look(ctx context.Context, now time.Time) error {
 		if o.Err != nil {
 			return
 		}
-		since, committed := now, int64(0)
+		since, committed, history := now, int64(0), o.Offset
 		if s, ok := starts.Lookup(o.Topic, o.Partition); ok {
 			committed = s.Offset // no commit means log start
 		}
 		if c, ok := commits.Lookup(o.Topic, o.Partition); ok && c.At >= 0 {
-			committed = max(committed, c.At)
+			committed, history = max(committed, c.At), 0
 			if m, ok := parseMetadata(c.Metadata); ok {
-				since = time.UnixMilli(m.committedAt)
+				since, history = time.UnixMilli(m.committedAt), m.backfillBelow
 			}
 		}
 		lag += max(o.Offset-committed, 0)
-		t.see(topicPartition{o.Topic, o.Partition}, o.Offset, committed, since, now)
+		t.see(topicPartition{o.Topic, o.Partition}, o.Offset, committed, history, since, now)
 	})
 	return nil
 }
 
 // see notes one raw partition. since bounds how long a partition that this
-// ticker sees for the first time may have been behind.
-func (t *Ticker) see(tp topicPartition, end, committed int64, since, now time.Time) {
+// ticker sees for the first time may have been behind, and offsets below history
+// lay there when ingest first saw it: of one without a commit, or the ticker did.
+func (t *Ticker) see(tp topicPartition, end, committed, history int64, since, now time.Time) {
 	b := t.raw[tp]
 	at := now
 	if b == nil {
-		b = &backlog{committed: committed, progressAt: now}
+		b = &backlog{committed: committed, history: history, progressAt: now}
 		t.raw[tp] = b
 		if since.Before(now) {
 			at = since
 		}
 	}
 	if committed != b.committed {
-		b.committed, b.progressAt = committed, now
+		b.committed, b.history, b.progressAt = committed, history, now
 	}
 	for len(b.seen) > 0 && b.seen[0].end <= committed {
 		b.seen = b.seen[1:]
@@ -229,6 +232,7 @@ func (t *Ticker) next(now time.Time) schemas.Tick {
 			continue
 		}
 		tick.At = min(tick.At, b.seen[0].at.UnixMilli())
+		tick.History = tick.History || b.committed < b.history
 	}
 	slices.Sort(tick.Stalled)
 	forwarded, stuck := t.owners.through()

@@ -22,7 +22,7 @@ func newTickerWorld(t *testing.T) *tickerWorld {
 // look shows partition p of topic a with these offsets, after some time.
 func (w *tickerWorld) look(after time.Duration, p int32, end, committed int64) {
 	w.now = w.now.Add(after)
-	w.ticker.see(topicPartition{"a", p}, end, committed, w.now, w.now)
+	w.ticker.see(topicPartition{"a", p}, end, committed, 0, w.now, w.now)
 }
 
 // wantTick checks how far behind the present the next tick is.
@@ -81,7 +81,7 @@ func TestStalledPartitionLeavesTheMinimum(t *testing.T) {
 func TestRestartedTickerTrustsTheLastCommitNotItsFirstLook(t *testing.T) {
 	w := newTickerWorld(t)
 	committed := w.now.Add(-3 * time.Hour)
-	w.ticker.see(topicPartition{"a", 0}, 100, 40, committed, w.now)
+	w.ticker.see(topicPartition{"a", 0}, 100, 40, 0, committed, w.now)
 	w.wantTick(3 * time.Hour)
 }
 
@@ -96,5 +96,38 @@ func TestSightingsAreBounded(t *testing.T) {
 	}
 	if last := b.seen[len(b.seen)-1]; last.end != 3*maxSightings-1 {
 		t.Errorf("the last sighting covers offsets below %d, want %d", last.end, 3*maxSightings-1)
+	}
+}
+
+// TestTickSaysThatHistoryIsRead: until what lay there at the first sight is read,
+// and not while nobody reads it.
+func TestTickSaysThatHistoryIsRead(t *testing.T) {
+	w := newTickerWorld(t)
+	for _, step := range []struct {
+		after                   time.Duration
+		end, committed, history int64
+		want                    bool
+	}{
+		{0, 10, 0, 10, true},
+		{time.Second, 15, 0, 15, true}, // no commit yet: the first sight counts
+		{time.Second, 15, 4, 10, true},
+		{time.Second, 15, 9, 10, true},
+		{time.Second, 20, 10, 10, false},
+		{time.Second, 20, 20, 10, false},
+	} {
+		w.now = w.now.Add(step.after)
+		w.ticker.see(topicPartition{"a", 0}, step.end, step.committed, step.history, w.now, w.now)
+		if got := w.ticker.next(w.now).History; got != step.want {
+			t.Errorf("%+v: history %t", step, got)
+		}
+	}
+	w.ticker.see(topicPartition{"b", 0}, 5, 1, 5, w.now, w.now)
+	if !w.ticker.next(w.now).History {
+		t.Error("another partition holds history too")
+	}
+	w.now = w.now.Add(15 * time.Minute)
+	w.ticker.see(topicPartition{"b", 0}, 5, 1, 5, w.now, w.now)
+	if w.ticker.next(w.now).History {
+		t.Error("nobody reads it, and everything waits")
 	}
 }

@@ -330,6 +330,8 @@ func (t *Tick) set(f *field) {
 			return
 		}
 		t.Stalled = append(t.Stalled, f.str())
+	case 4:
+		t.History = f.n != 0
 	}
 }
 

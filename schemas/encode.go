@@ -156,7 +156,7 @@ func appendTick(b []byte, t *Tick) []byte {
 	for _, s := range t.Stalled {
 		b = protowire.AppendString(protowire.AppendTag(b, 3, protowire.BytesType), s)
 	}
-	return b
+	return flag(b, 4, t.History)
 }
 
 func appendRange(b []byte, r *Range) []byte {

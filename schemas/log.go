@@ -117,6 +117,7 @@ type Tick struct {
 	At               int64
 	ForwardedThrough int64    // lowest tick the detector has committed; 0 when not stated
 	Stalled          []string // "topic/partition" that time no longer waits for
+	History          bool     // what lay in a raw topic when that was first seen is still being read
 }
 
 // Range accounts for the raw records of one source partition from First, a

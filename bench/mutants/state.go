@@ -79,6 +79,12 @@ func ofMemory() []mutant {
 			{"detector/rows.go", "for i := range max(len(keys)+1, 1) {", "for i := range max(len(lives), 1) {"}}},
 		{"snapshot-without-dirty", "a snapshot does not hold which rows are to be written", []edit{
 			{"detector/snapshot.go", "b = le.AppendUint16(b, e.flags)", "b = le.AppendUint16(b, e.flags&^entityDirty)"}}},
+		{"history-in-parts", "what half of has been read is judged while history is read", []edit{
+			{"detector/timers.go", "case m.history && m.onlyHistory(e, facts):", "case m.history && !m.history:"}}},
+		{"put-off-forgotten", "what waits until history is read is forgotten in a restart", []edit{
+			{"detector/restore.go", "if e.is(entityPutOff) {", "if e.is(entityPutOff) && m.clock < 0 {"}}},
+		{"live-put-off", "a parcel with a scan that is no history waits as well", []edit{
+			{"detector/timers.go", "if any = true; f.flags&factBackfill == 0 {", "if any = true; f.flags&factBackfill == 0 && i == 0 {"}}},
 		{"snapshot-without-news", "a snapshot does not hold what the next tick has to judge", []edit{
 			{"detector/snapshot.go", "b = le.AppendUint16(b, e.flags)", "b = le.AppendUint16(b, e.flags&^entityPending)"}}},
 		{"news-not-listed", "news are in the snapshot, but nobody looks at them after it", []edit{

@@ -1,5 +1,31 @@
 package oracle
 
+import (
+	"slices"
+
+	"scantrail/schemas"
+)
+
+// onlyHistory says whether something is known of an entity, and all of it as history.
+func (e *entity) onlyHistory() bool {
+	known := len(e.facts) > 0
+	for _, f := range e.facts {
+		if !f.history {
+			return false
+		}
+	}
+	live := func(all []schemas.OrderFact) bool {
+		known = known || len(all) > 0
+		return slices.ContainsFunc(all, func(f schemas.OrderFact) bool { return !f.Backfill })
+	}
+	for _, all := range e.orders {
+		if live(all) {
+			return false
+		}
+	}
+	return !live(e.own) && known
+}
+
 // Kept returns the numbers and the order keys that may be judged by policies of
 // before, after others have come into force: parcels of which a life has ended,
 // what has been silent so long that it was put away, and orders that wait for

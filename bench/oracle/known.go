@@ -266,7 +266,7 @@ func (h *history) tick(offset int64, t *schemas.Tick) {
 	}
 	for _, name := range h.names {
 		e := h.entities[name]
-		if e.moved || e.asking > offset {
+		if e.moved || e.asking > offset || t.History && e.onlyHistory() {
 			continue
 		}
 		now := h.clock.C

@@ -245,7 +245,7 @@ func (c *cluster) tick() {
 	for _, p := range c.parts {
 		f = min(f, p.committed)
 	}
-	t := &schemas.Tick{At: at * 1000, ForwardedThrough: f * 1000}
+	t := &schemas.Tick{At: at * 1000, ForwardedThrough: f * 1000, History: c.now < c.w.history}
 	if c.silent && c.faults || c.chance(20) {
 		t.ForwardedThrough = 0
 	}

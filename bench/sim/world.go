@@ -32,6 +32,7 @@ type world struct {
 	doc         int
 	switches    int   // how often the policies change on the way
 	from, until int64 // what the cluster lives through, Unix seconds
+	history     int64 // until then history is read
 	numbers     []string
 	messages    []*message // by time
 }
@@ -127,8 +128,22 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 		g.feed(carriers[r.IntN(len(carriers))])
 	}
 	g.sameSecond()
+	if r.IntN(8) == 0 {
+		g.history()
+	}
 	w.sort()
 	return w
+}
+
+// history has most of what comes at first be history.
+func (g *generator) history() {
+	w := g.w
+	w.history = w.from + g.r.Int64N(w.until-w.from)
+	for _, m := range w.messages {
+		if m.at < w.history*1000 && g.r.IntN(20) > 0 {
+			m.event.Backfill, m.order.Backfill = true, true
+		}
+	}
 }
 
 func (w *world) sort() {
