@@ -39,6 +39,9 @@ type leaver struct {
 	archived bool
 }
 
+// leftBytes is about what an id among those that have left needs beside.
+const leftBytes = 48
+
 // over returns the second at which e may leave: its last life ended at second end,
 // or goes on (0). Where its row has changed since it was asked last, that is a day
 // from now at least.
@@ -99,8 +102,17 @@ func (m *Machine) leave(i uint32, e *entity) {
 		m.policies[e.policy].parcels++ // until the row is written
 	}
 	l.bucket, l.deadline = 0, 0
-	m.leaving = append(m.leaving, l)
+	m.takeLeave(&l)
 	m.remove(i, e)
+}
+
+// takeLeave lists one that has left.
+func (m *Machine) takeLeave(l *leaver) {
+	if m.left == nil {
+		m.left = map[schemas.ID]int{}
+	}
+	m.leaving = append(m.leaving, *l)
+	m.left[l.id]++
 }
 
 // DirtyArchives appends to dst the states of up to limit entities that have left
@@ -153,6 +165,9 @@ func (m *Machine) forget() {
 			m.policies[l.policy].parcels--
 		}
 		m.blobs.release(l.blob)
+		if m.left[l.id]--; m.left[l.id] == 0 {
+			delete(m.left, l.id)
+		}
 		return true
 	})
 }
@@ -160,6 +175,9 @@ func (m *Machine) forget() {
 // Unwritten returns the states of entities that have left and are not known to
 // be in the archive.
 func (m *Machine) Unwritten(id schemas.ID) []schemas.ArchiveRow {
+	if m.left[id] == 0 {
+		return nil // as nearly always: what is asked for is in the archive
+	}
 	var rows []schemas.ArchiveRow
 	for k := range m.leaving {
 		if l := &m.leaving[k]; l.id == id {

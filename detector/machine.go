@@ -47,6 +47,7 @@ type Machine struct {
 	gone     gone
 	asks     asks
 	leaving  []leaver
+	left     map[schemas.ID]int // how many of leaving each id has
 	feeds    feeds
 	parcels  int // with a trail of their own
 	open     int // of these, whose trail has not ended
@@ -117,7 +118,7 @@ func (m *Machine) Clock() int64 { return m.clock }
 // Bytes returns about how much memory the state needs.
 func (m *Machine) Bytes() int64 {
 	n := m.entities.bytes() + m.blobs.inUse + m.timers.bytes() + m.gone.bytes() + m.unwritten.bytes() +
-		int64(len(m.leaving))*int64(sizeOf(leaver{}))
+		int64(len(m.leaving))*int64(sizeOf(leaver{})+leftBytes)
 	for _, q := range m.asks.list {
 		if q != nil {
 			for _, r := range q.held {

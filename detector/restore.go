@@ -287,7 +287,7 @@ func (m *Machine) readLeaver(r *reader) error {
 		m.policies[l.policy].parcels++
 	}
 	l.blob = m.blobs.put(0, blob)
-	m.leaving = append(m.leaving, l)
+	m.takeLeave(&l)
 	return nil
 }
 

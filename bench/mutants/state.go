@@ -74,7 +74,7 @@ func ofMemory() []mutant {
 		{"dirty-bit-lost", "a row that changed while it was written is not written again", []edit{
 			{"detector/rows.go", "e.is(entityDirty) && m.unwritten.get(i).version == version {", "e.is(entityDirty) {"}}},
 		{"row-while-news", "a row is written between a fact and the tick that judges it", []edit{
-			{"detector/rows.go", "(entityFree|entityOrder|entityPending|entityDirty) == entityDirty", "(entityFree|entityOrder|entityDirty) == entityDirty"}}},
+			{"detector/rows.go", "(entityFree|entityOrder|entityPending|entityPutOff|entityDirty) == entityDirty", "(entityFree|entityOrder|entityDirty) == entityDirty"}}},
 		{"old-life-stays", "the row of a life that there no longer is stays", []edit{
 			{"detector/rows.go", "for i := range max(len(keys)+1, 1) {", "for i := range max(len(lives), 1) {"}}},
 		{"snapshot-without-dirty", "a snapshot does not hold which rows are to be written", []edit{

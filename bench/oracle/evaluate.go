@@ -112,3 +112,13 @@ func ofUnion(all []*order, numbers []string) []*order {
 	}
 	return list
 }
+
+// latest leaves out what a later life calls for as well.
+func latest(alerts []Alert, judges []*judge) (kept []Alert, of []*judge) {
+	for i, a := range alerts {
+		if !slices.ContainsFunc(alerts[i+1:], func(b Alert) bool { return a.Family == b.Family && a.Number == b.Number && a.Anchor == b.Anchor }) {
+			kept, of = append(kept, a), append(of, judges[i])
+		}
+	}
+	return kept, of
+}
