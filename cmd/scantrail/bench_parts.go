@@ -168,8 +168,8 @@ func (b *bench) whole(ctx context.Context) (read, whole stopwatch.Lap, scans int
 }
 
 // catchUp reads a backlog with the ticks of production. Its clock is that of the
-// end while trails are still being read, as after any long absence: parcels look
-// silent for a moment, which is judged, written and withdrawn.
+// end while trails are still being read, as at every first start: what lay there
+// is history, and judged once it has been read.
 func (b *bench) catchUp(ctx context.Context) (lap stopwatch.Lap, scans int64, err error) {
 	p, err := b.load(ctx, max(b.sizes.world/4, 1))
 	if err != nil {
