@@ -27,6 +27,7 @@ type nowData struct {
 	Carriers  []tally
 	MoreTally int // carriers that are not shown
 	Rules     []query.RuleCount
+	MoreRules int
 	Alerts    uint64
 	Parcels   []nowParcel
 	Pager     Pager
@@ -161,6 +162,9 @@ func (d *nowData) count(r *request, f query.SilenceFilter, groups []query.Silenc
 	}
 	for _, x := range d.Rules {
 		d.Alerts += x.Alerts
+	}
+	if d.MoreRules = max(0, len(d.Rules)-most); d.MoreRules > 0 {
+		d.Rules = d.Rules[:most]
 	}
 	d.Filters = []Filter{
 		r.filter("stage", "stage", stageOrder()), r.filter("level", "level", []string{"0", "1", "2"}),

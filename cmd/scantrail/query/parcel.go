@@ -130,7 +130,9 @@ func (q *Queries) Lives(ctx context.Context, numbers []string) ([]Life, error) {
 
 // LivesOfOrder returns the parcels of an order id, in every shop that has one.
 func (q *Queries) LivesOfOrder(ctx context.Context, order string) ([]Life, error) {
-	return selectAll[Life](ctx, q, "parcels of an order", lives+`p.order_id = @order ORDER BY p.shop_id, p.opened_at LIMIT 100`, clickhouse.Named("order", order))
+	return selectAll[Life](ctx, q, "parcels of an order", lives+`p.order_id = @order
+		-- Without FINAL one column tells which rows to merge.
+		AND p.parcel_id IN (SELECT parcel_id FROM parcels WHERE order_id = @order) ORDER BY p.shop_id, p.opened_at LIMIT 100`, clickhouse.Named("order", order))
 }
 
 // Order is the row of an order.
@@ -172,7 +174,8 @@ func (q *Queries) Order(ctx context.Context, shop, order string) (*Order, error)
 
 // Orders returns the orders of that id, in every shop that has one.
 func (q *Queries) Orders(ctx context.Context, order string) ([]Order, error) {
-	return selectAll[Order](ctx, q, "orders", orders+`order_id = @order ORDER BY shop_id LIMIT 100`, clickhouse.Named("order", order))
+	return selectAll[Order](ctx, q, "orders", orders+`order_id = @order
+		AND shop_id IN (SELECT shop_id FROM orders WHERE order_id = @order) ORDER BY shop_id LIMIT 100`, clickhouse.Named("order", order))
 }
 
 // Scan is one row of the trail.

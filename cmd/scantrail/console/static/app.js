@@ -29,6 +29,7 @@
   const stale = document.getElementById("stale");
   const paused = () => sessionStorage.getItem("paused") === "1";
   let waiting = false;
+  let wait = 1000 * secs; // a slow answer is asked for less often: looking must not be a load
 
   // What has the focus is found again by its address or id in the new content.
   const find = (el) => {
@@ -55,6 +56,7 @@
   const refresh = async () => {
     if (waiting || paused() || document.hidden || busy()) return;
     waiting = true;
+    const began = performance.now();
     try {
       const res = await fetch(location.href, { headers: { "Scantrail-Refresh": "1" }, signal: AbortSignal.timeout(15000) });
       if (!res.ok) throw new Error(res.statusText);
@@ -73,8 +75,10 @@
       stale.hidden = false;
     } finally {
       waiting = false;
+      wait = Math.max(1000 * secs, 8 * (performance.now() - began));
     }
   };
+  const again = () => setTimeout(() => refresh().finally(again), wait);
 
   main.addEventListener("click", (e) => {
     if (!e.target.closest("#pause")) return;
@@ -84,5 +88,5 @@
   });
   document.addEventListener("visibilitychange", refresh);
   label();
-  setInterval(refresh, 1000 * secs);
+  again();
 })();
