@@ -127,8 +127,3 @@ func TestLanguageOf(t *testing.T) {
 		}
 	}
 }
-
-func TestNow(t *testing.T) {
-	s := worldSite(t)
-	s.page("/", "2026-11-15 00:00")
-}

@@ -30,6 +30,7 @@ type nowData struct {
 	MoreRules int
 	Alerts    uint64
 	Parcels   []nowParcel
+	Latest    []query.LatestScan
 	Pager     Pager
 }
 
@@ -95,6 +96,7 @@ func (c *console) nowPage(r *request) error {
 			list, err = c.queries.Silent(r.Context(), f, order, (page-1)*nowPageSize, nowPageSize)
 			return
 		},
+		func() (err error) { d.Latest, err = c.queries.LatestScans(r.Context()); return },
 		func() (err error) { d.Rules, err = c.queries.OpenRules(r.Context(), f); return },
 	)
 	if err != nil {

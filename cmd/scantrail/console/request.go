@@ -85,6 +85,9 @@ func (r *request) fail(err error) {
 		status, kind = http.StatusBadRequest, "wrong"
 	case errors.Is(err, errForbidden):
 		status, kind = http.StatusForbidden, "forbidden"
+	case errors.Is(err, query.ErrNoTables):
+		status, kind = http.StatusServiceUnavailable, "starting"
+		r.w.Header().Set("Refresh", "3")
 	case errors.Is(err, query.ErrSlow):
 		status, kind = http.StatusGatewayTimeout, "slow"
 	}

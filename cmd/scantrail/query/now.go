@@ -130,6 +130,30 @@ func silentArgs(f SilenceFilter, order string, offset, limit int) []any {
 	return append(f.args(), clickhouse.Named("order", order), clickhouse.Named("offset", offset), clickhouse.Named("limit", limit))
 }
 
+// LatestScan is a scan that came in a moment ago.
+type LatestScan struct {
+	TrackingNumber string    `ch:"tracking_number"`
+	Milestone      string    `ch:"milestone"`
+	Carrier        string    `ch:"carrier"`
+	Country        string    `ch:"country"`
+	City           string    `ch:"city"`
+	EffectiveAt    time.Time `ch:"effective_at"`
+	ReceivedAt     time.Time `ch:"received_at"`
+}
+
+// LatestScans returns up to a dozen of the scans that were received last: those
+// among the last 200 records of each partition of the log, so that few rows are
+// read, whatever the table holds.
+func (q *Queries) LatestScans(ctx context.Context) ([]LatestScan, error) {
+	const sql = `SELECT tracking_number, toString(milestone) AS milestone, toString(carrier) AS carrier, toString(country) AS country,
+			toString(city) AS city, effective_at, received_at
+		FROM scans WHERE (partition, offset) IN (
+			SELECT partition, arrayJoin(range(greatest(last - 200, 0), last + 1))
+			FROM (SELECT partition, toInt64(max(last_offset)) AS last FROM blocks GROUP BY partition LIMIT 500))
+		ORDER BY received_at DESC, effective_at DESC, partition, offset LIMIT 1 BY tracking_number LIMIT 12`
+	return selectAll[LatestScan](ctx, q, "latest scans", sql)
+}
+
 // RuleCount counts alerts that are open.
 type RuleCount struct {
 	Rule    string `ch:"rule"`

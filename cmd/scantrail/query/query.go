@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -20,6 +19,10 @@ const ExecutionTime = 10 * time.Second
 
 // ErrSlow is in the chain of the error of a query that ExecutionTime cut short.
 var ErrSlow = errors.New("the query took too long")
+
+// ErrNoTables is in the chain where Scantrail's tables are not there: it has not
+// made them yet, or scantrail migrate was not run.
+var ErrNoTables = errors.New("Scantrail's tables are not there")
 
 // ErrNone says that there is no such thing.
 var ErrNone = errors.New("not found")
@@ -92,13 +95,23 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func wrap(what string, err error) error {
-	const timeoutExceeded = 159
-	var exception *clickhouse.Exception
-	slow := errors.Is(err, context.DeadlineExceeded) ||
-		errors.As(err, &exception) && exception.Code == timeoutExceeded ||
-		strings.Contains(err.Error(), "TIMEOUT_EXCEEDED") // over HTTP the exception comes as text
-	if slow {
+	const timeoutExceeded, unknownTable, unknownDatabase = 159, 60, 81
+	code := exceptionCode(err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), code == timeoutExceeded:
 		return fmt.Errorf("%s: %w: %w", what, ErrSlow, err)
+	case code == unknownTable, code == unknownDatabase:
+		return fmt.Errorf("%s: %w: %w", what, ErrNoTables, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// exceptionCode is ClickHouse's code of an error, 0 where it is none of
+// ClickHouse's.
+func exceptionCode(err error) int32 {
+	var exception *clickhouse.Exception
+	if errors.As(err, &exception) {
+		return exception.Code
+	}
+	return 0
 }
