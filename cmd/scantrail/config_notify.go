@@ -19,7 +19,7 @@ import (
 type NotifyConfig struct {
 	Allow         []string         `yaml:"allow"`          // networks that receivers may be in although they are not public, such as 10.1.2.0/24
 	CAFile        string           `yaml:"ca_file"`        // PEM; empty: the system's authorities
-	ConsoleURL    string           `yaml:"console_url"`    // for links in messages; empty: none
+	ConsoleURL    string           `yaml:"console_url"`    // for links in messages; empty: web.url
 	HoldLimit     time.Duration    `yaml:"hold_limit"`     // for which the detector may hold an alert
 	IncidentLimit time.Duration    `yaml:"incident_limit"` // after which a carrier's incident holds no alerts any more
 	GiveUpAfter   time.Duration    `yaml:"give_up_after"`  // age at which a message that nobody takes is dropped

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -156,7 +157,9 @@ func runOptions(cfg *Config, roles string, log *slog.Logger) (pipelineOptions, e
 	if err != nil {
 		return o, err
 	}
-	notified, err := cfg.Notify.options(log)
+	routes := cfg.Notify
+	routes.ConsoleURL = cmp.Or(routes.ConsoleURL, cfg.Web.URL)
+	notified, err := routes.options(log)
 	if err != nil {
 		return o, err
 	}
