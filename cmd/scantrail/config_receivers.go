@@ -15,7 +15,7 @@ type ReceiverConfig struct {
 	Kind         string   `yaml:"kind"` // webhook, alertmanager, kafka, slack, feishu, dingtalk or wecom
 	URL          string   `yaml:"url"`
 	SecretURL    Secret   `yaml:"secret_url"` // in place of url where whoever knows it may post there, as with every chat
-	URLs         []string `yaml:"urls"` // of every peer of an alertmanager
+	URLs         []string `yaml:"urls"`       // of every peer of an alertmanager
 	Topic        string   `yaml:"topic"`
 	Secrets      []Secret `yaml:"secrets"`
 	InsecureHTTP bool     `yaml:"insecure_http"` // allow http, to this machine; for an alertmanager to networks of allow too

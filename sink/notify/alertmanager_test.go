@@ -255,7 +255,7 @@ func TestRealAlertmanager(t *testing.T) {
 				return false
 			}
 		}
-		return am.count("resolved 63 warning") > 0
+		return am.count("resolved 63 warning") > 0 && am.count("firing 6e warning") > 0
 	})
 	for n := 1; n < 111; n++ {
 		if got := am.count(fmt.Sprintf("firing %x warning", n)); got != 1 {
@@ -295,6 +295,7 @@ func TestNotifierKilledWithAlertmanager(t *testing.T) {
 			t.Errorf("%s is another alert after the restart", alert)
 		}
 	}
+	every(t, "the last one was told", func() bool { return am.count("firing 15 warning") > 0 })
 	for n := 1; n <= 21; n++ {
 		if got := am.count(fmt.Sprintf("firing %x warning", n)); got != 1 {
 			t.Errorf("alert %x fired %d times", n, got)

@@ -122,10 +122,11 @@ func dingTalkSign(secret string, at time.Time) string {
 // chatAnswer is what Feishu (code), DingTalk and WeCom (errcode) say with status
 // 200, whether they took a message or not.
 type chatAnswer struct {
-	Code    *int   `json:"code"`
-	Msg     string `json:"msg"`
-	ErrCode *int   `json:"errcode"`
-	ErrMsg  string `json:"errmsg"`
+	Code       *int   `json:"code"`
+	StatusCode *int   `json:"StatusCode"` // of Feishu's first version, beside code or alone
+	Msg        string `json:"msg"`
+	ErrCode    *int   `json:"errcode"`
+	ErrMsg     string `json:"errmsg"`
 }
 
 // verdict returns what reads an answer of status 200. A code says that the message
@@ -135,7 +136,7 @@ func (s *chatSender) verdict() func([]byte) outcome {
 	switch s.kind {
 	case KindFeishu:
 		return func(text []byte) outcome {
-			return judgeCode(text, func(a chatAnswer) (*int, string) { return a.Code, a.Msg }, []int{9499, 19002}, []int{11232, 11233, 99991400})
+			return judgeCode(text, feishuCode, []int{9499, 19002}, []int{11232, 11233, 99991400})
 		}
 	case KindDingTalk:
 		return func(text []byte) outcome {
@@ -147,6 +148,13 @@ func (s *chatSender) verdict() func([]byte) outcome {
 		}
 	}
 	return nil // Slack answers with a status
+}
+
+func feishuCode(a chatAnswer) (*int, string) {
+	if a.Code == nil {
+		return a.StatusCode, a.Msg
+	}
+	return a.Code, a.Msg
 }
 
 func errCode(a chatAnswer) (*int, string) { return a.ErrCode, a.ErrMsg }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"text/template"
 	"time"
@@ -120,18 +121,22 @@ func (b *limitedBuilder) Write(p []byte) (int, error) {
 	return b.Builder.Write(p)
 }
 
-// linkOf returns the page of the console that shows m, "" without a console.
+// linkOf returns the page of the console that shows m, "" without a console. Only
+// a number or shop of a plain form gets into a link.
 func (r *renderer) linkOf(m *message) string {
 	switch {
 	case r.console == "":
 		return ""
-	case m.sum != nil && m.sum.shop != "":
+	case m.sum != nil && identifier.MatchString(m.sum.shop):
 		return r.console + "/alerts?shop=" + url.QueryEscape(m.sum.shop)
-	case m.sum == nil && m.alert.TrackingNumber != "":
-		return r.console + "/parcels/" + url.PathEscape(m.alert.TrackingNumber)
+	case m.sum == nil && number.MatchString(m.alert.TrackingNumber):
+		return r.console + "/parcels/" + m.alert.TrackingNumber
 	}
 	return r.console + "/alerts"
 }
+
+// number is a canonical tracking number.
+var number = regexp.MustCompile(`^[A-Z0-9]{6,40}$`)
 
 func colorOf(m *message) string {
 	switch {

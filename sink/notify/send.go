@@ -60,8 +60,8 @@ type poster struct {
 
 func (p *poster) close() { p.client.CloseIdleConnections() }
 
-// post sends a body once. Where the status says that it was taken, verdict, if there
-// is one, reads what the answer says of it.
+// post sends a body once. Where the status says that it was taken, or was bad,
+// verdict, if there is one, reads what the answer says of it.
 func (p *poster) post(ctx context.Context, url string, body []byte, header func(http.Header), verdict func([]byte) outcome) outcome {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -81,7 +81,7 @@ func (p *poster) post(ctx context.Context, url string, body []byte, header func(
 	// What follows is read for the log, and so that the connection can be used again.
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxReply))
 	o := judge(res, text, at)
-	if o.verdict == delivered && verdict != nil {
+	if verdict != nil && (o.verdict == delivered || res.StatusCode == http.StatusBadRequest) {
 		o = verdict(text)
 	}
 	o.status = res.StatusCode
