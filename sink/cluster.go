@@ -32,7 +32,7 @@ func shardKeys() map[string]string {
 		"blocks": "`partition`", "feed_minutes": "`partition`",
 		"parcels": "cityHash64(parcel_id)", "archive": "cityHash64(entity_id)",
 		"alerts": "cityHash64(alert_id)", "alert_transitions": "cityHash64(alert_id)",
-		"alert_handling": "cityHash64(alert_id)",
+		"alert_handling": "cityHash64(alert_id)", "alert_deliveries": "cityHash64(alert_id)",
 	}
 }
 

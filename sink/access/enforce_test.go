@@ -325,6 +325,8 @@ func sellerAsks() []ask {
 		{"SELECT toString(count()) FROM feed_health", denied},
 		{"SELECT toString(count()) FROM alert_handling", denied},
 		{"SELECT toString(count()) FROM alert_handling_current", denied},
+		{"SELECT toString(count()) FROM alert_deliveries_current", denied},
+		{"SELECT toString(count()) FROM receivers_current", denied},
 		{"SELECT toString(count()) FROM alerts_to_handle", denied},
 		{"INSERT INTO seller_users (user_name, shop_id, version) VALUES ('default', 'bolt', 9)", denied},
 	}...)
@@ -343,6 +345,7 @@ func writerAsks() []ask {
 		{"SELECT toString(count() > 1) FROM schema_migrations", "1"},
 		{"SELECT toString(countIf(snoozed)) FROM alerts_to_handle", "0"},
 		{"INSERT INTO alert_handling (action) VALUES ('x')", denied},
+		{"SELECT toString(count()) FROM receivers_current", "0"},
 		{"INSERT INTO raw_records (topic) VALUES ('x')", denied},
 		{"INSERT INTO seller_users (user_name) VALUES ('x')", denied},
 		{"INSERT INTO schema_migrations (version) VALUES (9)", denied},

@@ -56,6 +56,8 @@ func rules() map[string]rule {
 		"order_facts":       {insert: true, read: true, seller: ownShops},
 		"alerts":            {insert: true, read: true, seller: ownShops},
 		"alert_transitions": {insert: true, seller: ownShops},
+		"alert_deliveries":  {insert: true, read: true},
+		"receiver_states":   {insert: true, read: true},
 		"aliases":           {insert: true, seller: "tracking_number IN " + ownParcels + " OR other_number IN " + ownParcels},
 		"voids":             {insert: true, seller: everyRow, columns: []string{"event_fact_id"}},
 		"blocks":            {insert: true, read: true, seller: everyRow, columns: []string{"partition", "last_tick_at"}},
@@ -121,7 +123,7 @@ func (s *schema) roles() []role {
 }
 
 // staffViews show what people did about alerts: sellers do not see them.
-func staffViews() []string { return []string{"alert_handling_current", "alerts_to_handle"} }
+func staffViews() []string { return []string{"alert_handling_current", "alerts_to_handle", "alert_deliveries_current", "receivers_current"} }
 
 // analyst returns the grants to read what a table does not hide. A view asks
 // for the rights of whoever reads it, column by column.
