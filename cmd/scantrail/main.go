@@ -75,6 +75,7 @@ To see it at work on this machine, with nothing else installed:
 		newPolicyCommand(),
 		newOrdersCommand(),
 		newScansCommand(),
+		newAlertsCommand(),
 		newReplayCommand(),
 		newSimulateCommand(),
 		newClickHouseCommand(),

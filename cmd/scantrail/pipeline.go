@@ -340,6 +340,6 @@ func newNotifier(o pipelineOptions, rows driver.Conn, registry *prometheus.Regis
 	}
 	c := *o.Notify
 	c.Kafka, c.Metrics, c.Now = o.Kafka, notify.NewMetrics(registry), time.Now
-	c.Recorder = notify.NewRecorder(rows, time.Now)
+	c.Recorder, c.Snoozer = notify.NewRecorder(rows, time.Now), notify.NewSnoozer(rows, time.Now)
 	return notify.New(c)
 }

@@ -16,7 +16,7 @@ CREATE OR REPLACE VIEW receivers_current{{.OnCluster}} AS
 SELECT s.receiver AS receiver, s.receiver_kind AS receiver_kind, s.waiting_messages AS waiting_messages, s.held_alerts AS held_alerts,
     s.collected_alerts AS collected_alerts, s.standing_alerts AS standing_alerts, s.is_failing AS is_failing,
     s.succeeded_at AS succeeded_at, s.failed_at AS failed_at, s.failed_reason AS failed_reason, s.seen_at AS seen_at,
-    ifNull(d.delivered, 0) AS delivered_7d, ifNull(d.rejected, 0) AS rejected_7d, ifNull(d.given_up, 0) AS given_up_7d
+    ifNull(d.delivered, 0) AS delivered_week, ifNull(d.rejected, 0) AS rejected_week, ifNull(d.given_up, 0) AS given_up_week
 FROM
 (
     SELECT receiver, argMax(r.kind, r.updated_at) AS receiver_kind,

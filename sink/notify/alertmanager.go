@@ -155,6 +155,9 @@ func (s *amSender) alert(m *message, now time.Time) amAlert {
 	a := &m.alert
 	starts := m.start(now)
 	ends := now.Add(validity)
+	if m.test {
+		ends = now.Add(time.Minute)
+	}
 	if m.closes() {
 		if ms := time.UnixMilli(a.ChangedAt); ms.Before(now) {
 			ends = laterOf(ms, starts.Add(time.Second))

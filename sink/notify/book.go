@@ -56,6 +56,7 @@ type book struct {
 	s        schedule
 	m        *receiverMetrics
 	incident func(carrier string) bool
+	snoozed  func(time.Time, *message) bool
 	jitter   func(time.Duration) time.Duration
 	gaveUp   func(*message, string)
 	noted    func(...Delivery)
@@ -95,7 +96,8 @@ func newBook(e *Receiver, o bookOptions, m *receiverMetrics, incident func(strin
 		e: e, o: o, s: newSchedule(e), m: m, incident: incident, digest: newDigest(),
 		shops: map[shopKey]*shopDigest{}, pace: e.Kind.pace(),
 		jitter: func(d time.Duration) time.Duration { return d }, gaveUp: func(*message, string) {}, noted: func(...Delivery) {},
-		held: map[schemas.ID]*heldAlert{}, lanes: map[schemas.ID]*lane{},
+		snoozed: func(time.Time, *message) bool { return false },
+		held:    map[schemas.ID]*heldAlert{}, lanes: map[schemas.ID]*lane{},
 	}
 }
 

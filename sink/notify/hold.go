@@ -20,9 +20,9 @@ type heldAlert struct {
 }
 
 // holds reports whether m must wait. The carrier's incident itself waits for the
-// end of quiet hours only.
+// end of quiet hours only, or where somebody put it aside.
 func (b *book) holds(now time.Time, m *message) bool {
-	return b.quiet(now, m) || m.rule != schemas.RuleFeedStale && (m.held || m.carrier != "" && b.incident(m.carrier))
+	return b.quiet(now, m) || b.snoozed(now, m) || m.rule != schemas.RuleFeedStale && (m.held || m.carrier != "" && b.incident(m.carrier))
 }
 
 // quiet reports whether m waits for the end of quiet hours. A digest has an hour
@@ -101,7 +101,7 @@ func (b *book) releaseDue(now time.Time) {
 	for _, h := range b.held {
 		waits := h.flagged && now.Sub(h.latest.since) < b.o.HoldLimit
 		exempt := h.latest.carrier == "" || h.latest.rule == schemas.RuleFeedStale || h.latest.closes()
-		if !waits && !b.quiet(now, h.latest) && (exempt || !b.incident(h.latest.carrier)) {
+		if !waits && !b.quiet(now, h.latest) && !b.snoozed(now, h.latest) && (exempt || !b.incident(h.latest.carrier)) {
 			due = append(due, h)
 		}
 	}

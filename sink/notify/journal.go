@@ -246,7 +246,7 @@ func (b *book) note(now time.Time, m *message, outcome, reason string) {
 }
 
 // state returns how the receiver is doing.
-func (b *book) state(time.Time) State {
+func (b *book) state() State {
 	return State{
 		Receiver: b.e.Name, Kind: b.e.Kind, Waiting: b.waiting, Held: len(b.held), Collected: b.listed, Standing: b.standing,
 		LastSuccess: b.succeeded, LastFailure: b.failed, Failure: b.reason, Failing: b.failures > 0,

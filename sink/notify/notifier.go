@@ -30,6 +30,7 @@ type Config struct {
 	Now       func() time.Time
 
 	Recorder Recorder // nil: deliveries are in metrics and logs only
+	Snoozer  Snoozer  // nil: nothing is put aside
 	Console  string   // address of the console, for links; empty: none
 
 	Allow []netip.Prefix // networks that receivers may reach although they are not public
@@ -141,13 +142,15 @@ func (n *Notifier) Run(ctx context.Context) error {
 	journal.Go(func() { log.run(writing) })
 	defer journal.Wait()
 	defer written()
+	aside := &snoozes{from: n.cfg.Snoozer, log: n.cfg.Log}
+	wg.Go(func() { aside.run(ctx) })
 	feeds := newIncidents(n.cfg.IncidentLimit, n.cfg.Now, n.cfg.Log, n.cfg.Metrics.incidents)
 	ready := make(chan struct{})
 	start(func() error { return feeds.run(ctx, n.cfg.Kafka, ready) })
 	select {
 	case <-ready:
 		for i := range n.cfg.Receivers {
-			w, err := n.newWorker(&n.cfg.Receivers[i], feeds.stale, log)
+			w, err := n.newWorker(&n.cfg.Receivers[i], feeds.stale, aside, log)
 			if err != nil {
 				cancel(err)
 				break
@@ -167,7 +170,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 // and ours, when a webhook begins.
 const startSlack = 10 * time.Second
 
-func (n *Notifier) newWorker(e *Receiver, stale func(string) bool, j *journal) (*worker, error) {
+func (n *Notifier) newWorker(e *Receiver, stale func(string) bool, aside *snoozes, j *journal) (*worker, error) {
 	c := n.cfg
 	log, metrics := c.Log.With("receiver", e.Name), c.Metrics.of(e.Name)
 	to, err := newSender(&c, e)
@@ -182,7 +185,7 @@ func (n *Notifier) newWorker(e *Receiver, stale func(string) bool, j *journal) (
 	b.gaveUp = func(m *message, reason string) {
 		log.Error("notify: a message is given up", "id", m.id, "rule", m.rule, "status", m.status.String(), "since", m.since, "reason", reason)
 	}
-	b.noted = j.add
+	b.noted, b.snoozed = j.add, aside.snoozed
 	return &worker{
 		name: e.Name, log: log, book: b, metrics: metrics, now: c.Now, tick: c.tick, every: c.commit,
 		sender: to, journal: j,

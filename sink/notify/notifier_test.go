@@ -80,6 +80,30 @@ func (k *kafka) committed(webhook string, partition int32, offset int64) {
 	})
 }
 
+// served waits until one member of a receiver's group has all partitions.
+func (k *kafka) served(receiver string, partitions int) {
+	k.t.Helper()
+	every(k.t, "one member serves "+receiver, func() bool {
+		groups, err := k.adm.DescribeGroups(k.t.Context(), GroupPrefix+receiver)
+		if err != nil {
+			return false
+		}
+		var owners []int
+		for _, m := range groups[GroupPrefix+receiver].Members {
+			if a, ok := m.Assigned.AsConsumer(); ok {
+				n := 0
+				for _, t := range a.Topics {
+					n += len(t.Partitions)
+				}
+				if n > 0 {
+					owners = append(owners, n)
+				}
+			}
+		}
+		return slices.Equal(owners, []int{partitions})
+	})
+}
+
 // every calls f until it returns true.
 func every(t *testing.T, what string, f func() bool) {
 	t.Helper()
@@ -289,7 +313,8 @@ func TestHoldSurvivesARestart(t *testing.T) {
 	}
 }
 
-// TestMembersComeAndGo: each alert arrives while partitions move.
+// TestMembersComeAndGo: each alert arrives while partitions move, and one member
+// serves at a time, so that what is counted is counted once.
 func TestMembersComeAndGo(t *testing.T) {
 	k, r := startKafka(t, 4), startReceiver(t)
 	stopFirst := start(t, k.config(r))
@@ -310,8 +335,10 @@ func TestMembersComeAndGo(t *testing.T) {
 		g := k.GroupInfo(GroupPrefix + "a")
 		return g != nil && len(g.Members) == 2
 	})
+	k.served("a", 4)
 	put(60, 80)
 	stopFirst()
+	k.served("a", 4)
 	put(80, 100)
 	r.wait(want...)
 	for p := range int32(4) {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"time"
 
 	"scantrail/schemas"
@@ -59,7 +60,8 @@ func sample(rule string, at time.Time) *message {
 	case schemas.RuleMilestoneMissing:
 		a.Milestone = schemas.ExportCleared
 	}
-	m, err := parse(schemas.AppendAlertJSON(nil, &a))
+	body := bytes.TrimSuffix(schemas.AppendAlertJSON(nil, &a), []byte("}}"))
+	m, err := parse(append(body, `,"test":true}}`...))
 	if err != nil {
 		panic(err) // our own writer and reader disagree
 	}

@@ -93,6 +93,7 @@ func (w *worker) run(ctx context.Context, kafka []kgo.Opt) error {
 		}
 	})
 	w.loop(ctx, jobs, results, polls, want)
+	w.noteState()
 	close(jobs)
 	close(want)
 	wg.Wait()
@@ -139,14 +140,19 @@ func (w *worker) loop(ctx context.Context, jobs chan<- *attempt, results <-chan 
 			w.client.AllowRebalance()
 		case <-ticker.C:
 			w.book.tick(w.now())
-			if len(w.parts) > 0 { // whoever stands by knows nothing
-				w.journal.state(w.book.state(w.now()))
-			}
+			w.noteState()
 			if now := w.now(); ctx.Err() == nil && now.Sub(w.committed) >= w.every {
 				w.committed = now
 				w.commit(ctx)
 			}
 		}
+	}
+}
+
+// noteState says how the receiver is doing; whoever stands by does not know.
+func (w *worker) noteState() {
+	if len(w.parts) > 0 {
+		w.journal.state(w.book.state())
 	}
 }
 
