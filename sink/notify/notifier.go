@@ -143,10 +143,12 @@ func (n *Notifier) Run(ctx context.Context) error {
 	defer journal.Wait()
 	defer written()
 	aside := &snoozes{from: n.cfg.Snoozer, log: n.cfg.Log}
-	wg.Go(func() { aside.run(ctx) })
+	asked := make(chan struct{})
+	wg.Go(func() { aside.run(ctx, asked) })
 	feeds := newIncidents(n.cfg.IncidentLimit, n.cfg.Now, n.cfg.Log, n.cfg.Metrics.incidents)
 	ready := make(chan struct{})
 	start(func() error { return feeds.run(ctx, n.cfg.Kafka, ready) })
+	<-asked
 	select {
 	case <-ready:
 		for i := range n.cfg.Receivers {

@@ -62,8 +62,11 @@ func (b *book) end(now time.Time, a *attempt) {
 	if a.verdict == rejected && len(a.items) > 1 {
 		a.verdict = failed
 	}
-	recovered := b.failures > 0 && a.verdict == delivered || a.refresh
+	recovered, failures := b.failures > 0 && a.verdict == delivered || a.refresh, b.failures
 	for _, it := range a.items {
+		if a.verdict == failed {
+			b.failures = failures // one attempt is one failure, whatever it carried
+		}
 		b.finish(now, it.lane, a.outcome)
 	}
 	if recovered {

@@ -26,6 +26,7 @@ type Snoozer interface {
 }
 
 const (
+	snoozeFirst = 3 * time.Second // for which a start waits
 	snoozeEvery = 10 * time.Second
 	maxSnoozes  = 100_000
 )
@@ -51,31 +52,41 @@ func (s *snoozes) snoozed(now time.Time, m *message) bool {
 	return ok && now.Before(put.Until) && m.level <= put.Level
 }
 
-// run asks now and then until ctx ends.
-func (s *snoozes) run(ctx context.Context) {
+// ask reads what is put aside. It returns what it complained of, so that each reason
+// is said once.
+func (s *snoozes) ask(ctx context.Context, within time.Duration, said string) string {
+	asked, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	of, err := s.from.Snoozed(asked)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.of = of
+		return ""
+	}
+	if ctx.Err() == nil && err.Error() != said {
+		s.log.Warn("notify: cannot read which alerts are snoozed; what is known of them counts on", "err", err)
+	}
+	return err.Error()
+}
+
+// run asks now and then until ctx ends. It closes ready after the first answer, or
+// when that takes too long.
+func (s *snoozes) run(ctx context.Context, ready chan<- struct{}) {
 	if s.from == nil {
+		close(ready)
 		return
 	}
+	said := s.ask(ctx, snoozeFirst, "")
+	close(ready)
 	ticker := time.NewTicker(snoozeEvery)
 	defer ticker.Stop()
-	for said := ""; ; {
-		asked, cancel := context.WithTimeout(ctx, snoozeEvery)
-		of, err := s.from.Snoozed(asked)
-		cancel()
-		switch {
-		case err == nil:
-			s.mu.Lock()
-			s.of = of
-			s.mu.Unlock()
-			said = ""
-		case ctx.Err() == nil && err.Error() != said:
-			said = err.Error()
-			s.log.Warn("notify: cannot read which alerts are snoozed; what is known of them counts on", "err", err)
-		}
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			said = s.ask(ctx, snoozeEvery, said)
 		}
 	}
 }

@@ -77,13 +77,15 @@ func (b *book) letGo(now time.Time) {
 }
 
 // readBacklog lets lanes be sent whose partition has been read up to where it
-// ended when it was assigned: before that, what looks open may have ended.
+// ended when it was assigned: before that, what looks open may have ended. An end
+// need not wait, and beyond what there is room for nothing does.
 func (b *book) readBacklog(now time.Time) {
 	if b.catching == 0 {
 		return
 	}
+	full := b.full()
 	for _, l := range b.lanes {
-		if l.catching && !l.msgs[0].refs[0].part.behind() {
+		if l.catching && (full || l.msgs[len(l.msgs)-1].closes() || !l.msgs[0].refs[0].part.behind()) {
 			l.catching, l.due = false, now
 			b.catching--
 		}

@@ -86,6 +86,32 @@ func TestStandingAfterARestart(t *testing.T) {
 	}
 }
 
+// TestLongBacklog: reading does not wait for what waits for reading.
+func TestLongBacklog(t *testing.T) {
+	b := newStanding(t) // with room for 100 messages
+	b.part.end = 400
+	for n := 1; n <= 200; n++ {
+		for b.full() {
+			if b.pass(time.Second); len(b.push(took)) == 0 {
+				t.Fatalf("nothing is sent after %d records", b.part.next)
+			}
+		}
+		b.read(alert(n, 1, open), alert(n, 2, resolved))
+	}
+}
+
+// TestOneAttemptIsOneFailure: the pause does not grow with the alerts in a request.
+func TestOneAttemptIsOneFailure(t *testing.T) {
+	b := newStanding(t)
+	for n := 1; n <= 50; n++ {
+		b.read(alert(n, 1, open))
+	}
+	b.push(outcome{verdict: failed})
+	if b.failures != 1 || b.resume.Sub(b.now) != time.Second {
+		t.Errorf("%d failures, a pause of %s", b.failures, b.resume.Sub(b.now))
+	}
+}
+
 func TestReceiverThatComesBackGetsEverything(t *testing.T) {
 	b := newStanding(t)
 	b.read(alert(1, 1, open), alert(2, 1, open))

@@ -2,11 +2,13 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"scantrail/schemas"
 )
@@ -67,6 +69,9 @@ type Backlog struct {
 func ReadBacklog(ctx context.Context, adm *kadm.Client, receiver string) (Backlog, error) {
 	var b Backlog
 	committed, err := adm.FetchOffsets(ctx, GroupPrefix+receiver)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return b, nil
+	}
 	if err != nil {
 		return b, fmt.Errorf("fetch the offsets of group %s%s: %w", GroupPrefix, receiver, err)
 	}
