@@ -123,7 +123,9 @@ func (s *schema) roles() []role {
 }
 
 // staffViews show what people did about alerts: sellers do not see them.
-func staffViews() []string { return []string{"alert_handling_current", "alerts_to_handle", "alert_deliveries_current", "receivers_current"} }
+func staffViews() []string {
+	return []string{"alert_handling_current", "alerts_to_handle", "alert_deliveries_current", "receivers_current"}
+}
 
 // analyst returns the grants to read what a table does not hide. A view asks
 // for the rights of whoever reads it, column by column.
