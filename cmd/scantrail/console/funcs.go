@@ -116,7 +116,7 @@ func (w words) duration(d any) string {
 			continue
 		}
 		text := w.Get(u.key, secs/u.secs)
-		if i+1 < len(units) && secs%u.secs >= units[i+1].secs && secs/u.secs < 30 {
+		if i < 2 && secs%u.secs >= units[i+1].secs && secs/u.secs < 30 { // seconds matter to nobody here
 			text += " " + w.Get(units[i+1].key, secs%u.secs/units[i+1].secs)
 		}
 		return sign + text

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,6 +58,7 @@ func (t tally) Silent() uint64 { return t.Levels[0] + t.Levels[1] + t.Levels[2] 
 type nowParcel struct {
 	query.SilentParcel
 	Concern query.Concern
+	Cause   string // in words, unless the advice begins with it
 	Advice  string
 }
 
@@ -220,6 +222,9 @@ func (c *console) withConcerns(r *request, list []query.SilentParcel) ([]nowParc
 		out[i] = nowParcel{SilentParcel: p, Concern: concerns[p.ParcelID]}
 		if k := out[i].Concern; k.Rule != "" {
 			out[i].Advice = r.Advice(k.Rule, k.Detail, k.Cause)
+			if cause := r.Get("alert.cause." + k.Cause); k.Cause != "" && !strings.HasPrefix(strings.ToLower(out[i].Advice), strings.ToLower(cause)) {
+				out[i].Cause = cause
+			}
 		}
 	}
 	return out, nil
