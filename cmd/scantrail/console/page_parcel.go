@@ -69,9 +69,9 @@ func (c *console) parcelPage(r *request) error {
 	}
 	i := chosenLife(r, d.Lives)
 	d.Life, d.Carriers, d.Copies = &d.Lives[i], d.Lives[i].Carriers, 0
-	entries := facts(ofLife(scans, d.Lives, i), d.Carriers)
+	entries := entriesOf(ofLife(scans, d.Lives, i), d.Carriers)
 	for _, e := range entries {
-		d.Copies += e.Copies
+		d.Copies += int(e.Copies)
 	}
 	d.Scans = len(entries)
 	if err := c.judgement(r, d, numbers, i); err != nil {
@@ -92,7 +92,7 @@ func (c *console) unknownParcel(r *request, number string, scans []query.Scan) e
 		return err
 	}
 	d := &parcelData{Clock: clock, Number: number, Life: &query.Life{TrackingNumber: number}}
-	entries := facts(scans, nil)
+	entries := entriesOf(scans, nil)
 	d.Scans, d.Sum = len(entries), summary{Lead: r.Get("parcel.sum.unjudged"), Level: -1}
 	d.Trail = timeline(entries, nil, d.Life, 48*time.Hour, clock)
 	return r.render(r.Get("parcel.title")+" "+number, d)

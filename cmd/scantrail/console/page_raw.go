@@ -28,7 +28,7 @@ const (
 	rawFetched = int32(100 << 20) // bytes that one fetch may bring: the largest record that is read
 )
 
-var errNotKept = errors.New("Kafka does not have this record any more")
+var errNotKept = errors.New("the record is not in Kafka any more")
 
 // rawData is what the page of a raw record shows.
 type rawData struct {

@@ -19,10 +19,9 @@ type entry struct {
 	Gap  *gapEntry
 }
 
-// scanEntry is one fact: a scan, however often it was sent.
+// scanEntry is a scan as the page shows it.
 type scanEntry struct {
 	query.Scan
-	Copies  int
 	Leg     int           // number of its carrier in the order in which they came, from 1
 	HasZone bool          // the clocks at the place are known
 	Clamped bool          // stated later than it was received: it counts from then
@@ -47,31 +46,13 @@ type gapEntry struct {
 // report within the hour.
 const lateAfter = 6 * time.Hour
 
-// facts unites copies of one scan: of the highest mapping version the earliest
-// counts, as for the detector. The order stays that of the trail.
-func facts(scans []query.Scan, carriers []string) []scanEntry {
-	index := map[[16]byte]int{}
-	var out []scanEntry
-	for _, s := range scans {
-		i, known := index[s.FactID]
-		if !known {
-			index[s.FactID] = len(out)
-			out = append(out, scanEntry{Scan: s, Copies: 1})
-			continue
-		}
-		was := &out[i]
-		was.Copies++
-		if s.MappingVersion > was.MappingVersion || s.MappingVersion == was.MappingVersion && s.ReceivedAt.Before(was.ReceivedAt) {
-			backfill := was.Backfill && s.Backfill
-			was.Scan, was.Backfill = s, backfill
-		}
-	}
-	for i := range out {
+// entriesOf says of scans what the page shows of them.
+func entriesOf(scans []query.Scan, carriers []string) []scanEntry {
+	out := make([]scanEntry, len(scans))
+	for i := range scans {
+		out[i].Scan = scans[i]
 		out[i].describe(carriers)
 	}
-	slices.SortStableFunc(out, func(a, b scanEntry) int {
-		return cmp.Or(cmp.Compare(a.EffectiveAt.Unix(), b.EffectiveAt.Unix()), cmp.Compare(a.MilestoneNo, b.MilestoneNo))
-	})
 	return out
 }
 

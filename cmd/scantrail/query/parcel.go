@@ -14,7 +14,7 @@ import (
 // Bounds of what is read of one parcel: no honest one comes near.
 const (
 	maxLinked = 100  // numbers
-	maxTrail  = 3000 // rows of the trail, copies included
+	maxTrail  = 1000 // scans: the detector itself knows no more than 256 facts of one
 )
 
 // Life is one life of a parcel: a row of the table parcels.
@@ -178,7 +178,7 @@ func (q *Queries) Orders(ctx context.Context, order string) ([]Order, error) {
 		AND shop_id IN (SELECT shop_id FROM orders WHERE order_id = @order) ORDER BY shop_id LIMIT 100`, clickhouse.Named("order", order))
 }
 
-// Scan is one row of the trail.
+// Scan is one fact of the trail, however often it was sent.
 type Scan struct {
 	TrackingNumber  string    `ch:"tracking_number"`
 	FactID          uuid.UUID `ch:"fact_id"`
@@ -203,7 +203,8 @@ type Scan struct {
 	Reason          string    `ch:"reason"`
 	Fault           string    `ch:"fault"`
 	Rule            string    `ch:"rule"`
-	Backfill        bool      `ch:"backfill"`
+	Backfill        bool      `ch:"history"` // every copy of it is
+	Copies          uint64    `ch:"copies"`
 	Void            bool      `ch:"void"`
 	MappingVersion  uint32    `ch:"mapping_version"`
 	SourceTopic     string    `ch:"source_topic"`
@@ -225,48 +226,52 @@ type ScanDetail struct {
 	SourceTopicID    uuid.UUID `ch:"source_topic_id"`
 }
 
-// Trail returns all that carriers said under these numbers, copies included, in
-// the order of the trail. cut: there is more than can be shown.
+// Trail returns the facts that carriers stated under these numbers, in the order of
+// the trail. Of copies of one that of the highest mapping version counts, and of
+// these the earliest, as for the detector. cut: there are more, and the earliest
+// are left out.
 func (q *Queries) Trail(ctx context.Context, numbers []string) (scans []Scan, cut bool, err error) {
+	// Polled carriers send every scan again with each answer: copies never leave the server.
 	const trail = `SELECT tracking_number, fact_id, effective_at, occurred_at, occurred_at_raw, toString(tz_source) AS tz_source, uncertainty_secs, received_at,
 			toString(milestone) AS milestone, milestone_no, toString(carrier) AS carrier, toString(raw_code) AS raw_code, raw_text, location_raw,
 			toString(country) AS country, toString(city) AS city, toString(facility) AS facility, physical, progress, toString(direction) AS direction,
-			toString(reason) AS reason, toString(fault) AS fault, toString(rule) AS rule, backfill, toBool(void) AS void, mapping_version,
-			toString(source_topic) AS source_topic, source_partition, source_offset, event_index, partition, offset
-		FROM parcel_trail WHERE tracking_number IN @numbers
-		ORDER BY toUnixTimestamp(effective_at), milestone_no, fact_id, received_at LIMIT @limit`
-	const details = `SELECT partition, offset, utc_offset_minutes, toString(direction_source) AS direction_source, leg, generic, postcode, source_topic_id
-		FROM scans WHERE tracking_number IN @numbers LIMIT 100000`
-	type place struct {
-		Partition int32 `ch:"partition"`
-		Offset    int64 `ch:"offset"`
-	}
+			toString(reason) AS reason, toString(fault) AS fault, toString(rule) AS rule, toBool(every) AS history, copies, toBool(void) AS void,
+			mapping_version, toString(source_topic) AS source_topic, source_partition, source_offset, event_index, partition, offset
+		FROM (
+			SELECT *, count() OVER (PARTITION BY fact_id) AS copies, min(backfill) OVER (PARTITION BY fact_id) AS every
+			FROM parcel_trail WHERE tracking_number IN @numbers
+			ORDER BY fact_id, mapping_version DESC, effective_at, received_at, partition, offset LIMIT 1 BY fact_id
+		)
+		ORDER BY toUnixTimestamp(effective_at) DESC, milestone_no DESC, fact_id DESC LIMIT @limit`
+	const details = `SELECT fact_id, utc_offset_minutes, toString(direction_source) AS direction_source, leg, generic, postcode, source_topic_id
+		FROM scans WHERE tracking_number IN @numbers
+		ORDER BY fact_id, mapping_version DESC, effective_at, received_at, partition, offset LIMIT 1 BY fact_id LIMIT 10000`
 	named := clickhouse.Named("numbers", numbers)
 	scans, err = selectAll[Scan](ctx, q, "trail", trail, named, clickhouse.Named("limit", maxTrail+1))
 	if err != nil {
 		return nil, false, err
 	}
 	known, err := selectAll[struct {
-		Partition int32 `ch:"partition"`
-		Offset    int64 `ch:"offset"`
+		FactID uuid.UUID `ch:"fact_id"`
 		ScanDetail
 	}](ctx, q, "details of the trail", details, named)
 	if err != nil {
 		return nil, false, err
 	}
-	at := map[place]*ScanDetail{}
+	of := map[uuid.UUID]*ScanDetail{}
 	for i := range known {
-		at[place{known[i].Partition, known[i].Offset}] = &known[i].ScanDetail
+		of[known[i].FactID] = &known[i].ScanDetail
 	}
 	for i := range scans {
-		if d := at[place{scans[i].Partition, scans[i].Offset}]; d != nil {
+		if d := of[scans[i].FactID]; d != nil {
 			scans[i].ScanDetail = *d
 		}
 	}
-	if len(scans) > maxTrail {
-		return scans[:maxTrail], true, nil
+	if cut = len(scans) > maxTrail; cut {
+		scans = scans[:maxTrail]
 	}
-	return scans, false, nil
+	slices.Reverse(scans)
+	return scans, cut, nil
 }
 
 // ParcelAlert is the latest state of an alert, or one of its transitions.

@@ -22,7 +22,7 @@ var ErrSlow = errors.New("the query took too long")
 
 // ErrNoTables is in the chain where Scantrail's tables are not there: it has not
 // made them yet, or scantrail migrate was not run.
-var ErrNoTables = errors.New("Scantrail's tables are not there")
+var ErrNoTables = errors.New("the tables of Scantrail are not there")
 
 // ErrNone says that there is no such thing.
 var ErrNone = errors.New("not found")
