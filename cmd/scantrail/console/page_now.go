@@ -230,8 +230,11 @@ func (c *console) withConcerns(r *request, list []query.SilentParcel) ([]nowParc
 	return out, nil
 }
 
-// exportSilent writes all silent parcels of the filter, a thousand at a time with
-// their alerts.
+// exportBatch is how many parcels of an export are looked up together: each time all
+// alerts are read, and their ids have to fit into one statement of 256 KiB.
+const exportBatch = 4000
+
+// exportSilent writes all silent parcels of the filter with their alerts.
 func (c *console) exportSilent(r *request, f query.SilenceFilter, order string) error {
 	var header []any
 	for _, column := range []string{"number", "level", "silent_hours", "hours_left", "stage", "milestone", "carrier", "facility", "country",
@@ -249,7 +252,7 @@ func (c *console) exportSilent(r *request, f query.SilenceFilter, order string) 
 			return err
 		}
 		err := c.queries.EachSilent(r.Context(), f, order, MaxExport+1, func(p *query.SilentParcel) error {
-			if batch = append(batch, *p); len(batch) < 1000 {
+			if batch = append(batch, *p); len(batch) < exportBatch {
 				return nil
 			}
 			return flush()

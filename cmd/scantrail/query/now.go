@@ -187,7 +187,7 @@ func (q *Queries) Concerns(ctx context.Context, parcels []uuid.UUID) (map[uuid.U
 	const sql = `SELECT parcel_id, toString(rule) AS rule, toString(detail) AS detail, toString(cause) AS cause, held, uncertain,
 			count() OVER (PARTITION BY parcel_id) - 1 AS others
 		FROM alerts_current WHERE parcel_id IN @parcels AND status IN ('at_risk', 'open', 'escalated')
-		ORDER BY rule IN ('gap_48h', 'gap_72h') DESC, level DESC, anchor_at DESC LIMIT 1 BY parcel_id LIMIT 1000`
+		ORDER BY rule IN ('gap_48h', 'gap_72h') DESC, level DESC, anchor_at DESC LIMIT 1 BY parcel_id LIMIT 10000`
 	found := map[uuid.UUID]Concern{}
 	if len(parcels) == 0 {
 		return found, nil
