@@ -76,11 +76,13 @@ type pipeline struct {
 	push   *push.Receiver   // nil without the role web
 	raw    *rawCopy         // nil while the role is off
 	*readiness
+
+	migrated func() // the tables are there
 }
 
 // newPipeline opens the clients, which connect when they are used.
 func newPipeline(o pipelineOptions) (*pipeline, error) {
-	p := &pipeline{o: o, registry: prometheus.NewRegistry()}
+	p := &pipeline{o: o, registry: prometheus.NewRegistry(), migrated: func() {}}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.readiness = newReadiness(p.registry)
 	p.ingest, p.detect = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry)
@@ -156,7 +158,11 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 		if !p.o.Migrate {
 			return sink.Verify(ctx, p.rows, p.o.ClickHouse.Cluster)
 		}
-		return migrate(ctx, p.o, p.rows)
+		if err := migrate(ctx, p.o, p.rows); err != nil {
+			return err
+		}
+		p.migrated()
+		return nil
 	})
 }
 

@@ -35,8 +35,9 @@ func listenWeb(cfg *Config, roles []string, log *slog.Logger) (*web.Server, erro
 	return s, err
 }
 
-// mountWeb puts the console, the API and the push receiver behind the listener.
-// Until ClickHouse answers they say so.
+// mountWeb puts the console, the API and the push receiver behind the listener: at
+// once, so that they are there while Kafka is away, or, where Prepare has yet to
+// make the tables that they read, once it has.
 func (p *pipeline) mountWeb() error {
 	if p.o.Web == nil {
 		return nil
@@ -46,7 +47,11 @@ func (p *pipeline) mountWeb() error {
 	if err != nil {
 		return err
 	}
-	p.o.Web.Mount(h)
+	if p.o.Migrate {
+		p.migrated = func() { p.o.Web.Mount(h) }
+	} else {
+		p.o.Web.Mount(h)
+	}
 	return nil
 }
 

@@ -132,7 +132,9 @@ func (s *Server) secureHeaders(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		h.Set("Cache-Control", "no-store")
-		if r.TLS != nil {
+		// Not for localhost: a browser would ask every other server of this machine
+		// for TLS.
+		if r.TLS != nil && hostOf(r.Host) != "localhost" {
 			h.Set("Strict-Transport-Security", fmt.Sprintf("max-age=%d", secondsOfOneYear))
 		}
 		next.ServeHTTP(w, r)
@@ -171,12 +173,17 @@ func forwarded(r *http.Request) bool {
 
 func hostKey(host string) string { return strings.TrimSuffix(strings.ToLower(host), ".") }
 
-func (s *Server) knownHost(hostPort string) bool {
+// hostOf returns the host of a Host header, without its port.
+func hostOf(hostPort string) string {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		host = strings.TrimSuffix(strings.TrimPrefix(hostPort, "["), "]")
 	}
-	host = hostKey(host)
+	return hostKey(host)
+}
+
+func (s *Server) knownHost(hostPort string) bool {
+	host := hostOf(hostPort)
 	return host == "localhost" || net.ParseIP(host) != nil || s.hosts[host]
 }
 

@@ -277,10 +277,10 @@ func TestTLS(t *testing.T) {
 	writePair(t, dir, "first")
 	w := newWorld(t, func(o *Options) {
 		o.CertFile, o.KeyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-		o.Tokens = allTokens()
+		o.Tokens, o.Hosts = allTokens(), []string{"scantrail.example.com"}
 		o.Listen = "0.0.0.0:0" // other machines reach it
 	})
-	if !strings.HasPrefix(w.URL(), "https://") {
+	if !strings.HasPrefix(w.URL(), "https://localhost:") {
 		t.Errorf("URL %s", w.URL())
 	}
 	_, port, _ := net.SplitHostPort(w.Addr())
@@ -295,6 +295,9 @@ func TestTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if method == "POST" {
+			req.Host = "scantrail.example.com"
+		}
 		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -308,6 +311,9 @@ func TestTLS(t *testing.T) {
 	}
 	if c := resp.Cookies()[0]; !c.Secure || c.Name != "__Host-scantrail" {
 		t.Errorf("cookie %v", c)
+	}
+	if resp, _ := ask("GET", "/login", ""); resp.Header.Get("Strict-Transport-Security") != "" {
+		t.Error("it asks for TLS of everything on localhost")
 	}
 	// Half of a pair leaves the old one in use, and says so once.
 	key, err := os.ReadFile(filepath.Join(dir, "key.pem"))

@@ -132,7 +132,11 @@ func (s *Server) URL() string {
 	if s.o.CertFile != "" {
 		scheme = "https"
 	}
-	return scheme + "://" + s.Addr()
+	host, port, _ := net.SplitHostPort(s.Addr())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost" // every address of this machine, of which none can be opened by that name
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // Mount puts the handlers behind the listener. Until then it says that Scantrail
