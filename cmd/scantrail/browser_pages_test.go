@@ -326,6 +326,15 @@ func hostileTextIsHarmless(s *site) {
 		b.shoot("hostile-letter-"+name, true)
 		b.visit("/parcels/" + number)
 		b.shoot("hostile-parcel-"+name, true)
+		raw := b.links("main a[href^='/raw/']")
+		if len(raw) == 0 {
+			s.t.Fatal("no link leads to what the carrier sent")
+		}
+		b.visit(raw[0])
+		staysHarmless(s.t, b, raw[0])
+		if text := b.text("main"); !strings.Contains(text, "<script>window.ran=1</script>") {
+			s.t.Errorf("the raw record is not shown as it was sent: %.600s", text)
+		}
 	}
 }
 

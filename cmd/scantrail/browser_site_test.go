@@ -133,7 +133,7 @@ func (s *site) refused(carrier, reason, raw string) {
 // shows waits until a page that refreshes itself has what a selector finds.
 func (s *site) shows(b *tab, selector string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, chromedp.WaitVisible(selector)); err != nil {
 		s.t.Fatalf("%s does not show %s: %v\n%.1000s", b.address(), selector, err, b.text("main"))
@@ -152,7 +152,7 @@ func (s *site) one(query string) (v string) {
 // until waits for what a query tells, and ticks meanwhile: nobody waits five seconds.
 func (s *site) until(what, query, want string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	got := ""
 	for got = s.one(query); got != want; got = s.one(query) {

@@ -292,7 +292,7 @@ func (b *tab) follow(selector string) {
 // comes does what leads to another page and waits for it.
 func (b *tab) comes(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, steps...); err != nil {
 		b.t.Fatalf("no page came: %v (at %s)", err, b.address())
@@ -304,7 +304,7 @@ func (b *tab) comes(steps ...chromedp.Action[chromedp.Void]) {
 // itself again.
 func (b *tab) computed() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	for {
 		n, err := chromedp.Run(ctx, chromedp.Evaluate[int]("document.querySelectorAll('main .empty progress').length"))
