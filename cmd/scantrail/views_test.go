@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -225,8 +224,11 @@ func describe(t *testing.T, db *scoreDatabase, kind, name string) string {
 	of := " WHERE database = currentDatabase() AND "
 	text := db.text(t, "SELECT comment FROM system.tables"+of+"name = '"+name+"' FORMAT TSVRaw") + "\n"
 	columns := "`" + strings.TrimSpace(db.text(t, "SELECT arrayStringConcat(groupArray(name), '`, `') FROM (SELECT name FROM system.columns"+of+"table = '"+name+"' ORDER BY position) FORMAT TSVRaw")) + "`"
+	if kind == "view" && columns == "``" {
+		return text // a view with parameters lists none
+	}
 	if kind == "view" {
-		return text + cmp.Or(columns, "none") + "\n"
+		return text + columns + "\n"
 	}
 	key := strings.TrimSpace(db.text(t, "SELECT sorting_key FROM system.tables"+of+"name = '"+name+"' FORMAT TSVRaw"))
 	return text + "Key: `" + strings.ReplaceAll(key, "`", "") + "`\n\n| column | type | |\n|---|---|---|\n" +

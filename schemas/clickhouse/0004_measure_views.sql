@@ -182,8 +182,8 @@ LEFT ANY JOIN
 COMMENT 'One row per carrier over parcels with a tracking update in the last 8 weeks of the log. parcels: it scanned them. Gaps belong to the carrier that scanned last before the silence; a milestone to the first carrier up to the arrival in the destination country, to the last one from there on; completeness and hours to delivery (from the first physical scan) to the last one. Milestones, completeness and delivery count mature parcels only. The feed, from last_received_at on, is that of feed_health, over 4 weeks.'
 ;
 
-CREATE OR REPLACE VIEW lane_heatmap{{.OnCluster}} AS
-WITH (SELECT clock FROM log_clock) AS clock, clock - toIntervalDay(56) AS since
+{{define "lane_heatmap"}}
+WITH (SELECT clock FROM log_clock) AS clock, clock - toIntervalDay({{if .}}7 * {weeks:UInt8}{{else}}56{{end}}) AS since
 SELECT s.origin AS origin, s.destination AS destination, s.stage AS stage, s.milestone AS milestone,
     s.entered_parcels AS entered_parcels, s.due_parcels AS due_parcels, s.observed_parcels AS observed_parcels,
     if(due_parcels = 0, NULL, observed_parcels / due_parcels) AS observed_share,
@@ -205,6 +205,9 @@ FROM
 {{- end}}
             ] AS all_stages
         FROM parcel_measures AS m WHERE last_progress_at > since AND origin != '' AND destination != ''
+{{- if .}}
+            AND {carrier:String} IN ('', m.first_carrier, m.carrier) AND {market:String} IN ('', if(m.market = '', m.destination, m.market))
+{{- end}}
         GROUP BY origin, destination
     )
     ARRAY JOIN all_stages AS t
@@ -215,13 +218,28 @@ LEFT ANY JOIN
     SELECT origin, destination, {{stageOf "a.stage"}} AS of_stage, uniqExact(parcel_id) AS gap_parcels
     FROM alerts_current AS a
     WHERE rule IN ('gap_48h', 'gap_72h') AND status IN ('open', 'escalated', 'resolved') AND anchor_at > since
+{{- if .}}
+        AND {carrier:String} IN ('', a.carrier) AND {market:String} IN ('', if(a.market = '', a.destination, a.market))
+{{- end}}
     GROUP BY origin, destination, of_stage
 ) AS g ON g.origin = s.origin AND g.destination = s.destination AND g.of_stage = s.stage
 LEFT ANY JOIN
 (
     SELECT origin, destination, {{stageOf "a.stage"}} AS of_stage, count() AS stalled_parcels
     FROM stalled_now AS a WHERE last_progress_at > since
+{{- if .}}
+        AND {carrier:String} IN ('', a.carrier) AND {market:String} IN ('', if(a.market = '', a.destination, a.market))
+{{- end}}
     GROUP BY origin, destination, of_stage
 ) AS n ON n.origin = s.origin AND n.destination = s.destination AND n.of_stage = s.stage
+{{end}}
+
+CREATE OR REPLACE VIEW lane_heatmap{{.OnCluster}} AS
+{{template "lane_heatmap" ""}}
 COMMENT 'One row per lane and stage over parcels with a tracking update in the last 8 weeks of the log: how many entered the stage, how often the milestone that ends it was observed where it was due, in how many a gap of 48 h began there, how long it took, and how many are silent there now. Stages are those of stage_dwell_lane; dwell and due count mature parcels.'
+;
+
+CREATE OR REPLACE VIEW lane_heatmap_of{{.OnCluster}} AS
+{{template "lane_heatmap" "of"}}
+COMMENT 'lane_heatmap of some parcels: lane_heatmap_of(carrier = ''usps'', market = ''US'', weeks = 4). carrier: it was the first or the last one, gaps belong to the carrier that scanned last before them; market: the marketplace of the order, else the destination; an empty one takes all. weeks: in which the last tracking update lies.'
 ;

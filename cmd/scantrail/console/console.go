@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -20,6 +21,8 @@ import (
 
 	"scantrail/cmd/scantrail/query"
 	"scantrail/cmd/scantrail/web"
+	"scantrail/ingest/carriers"
+	"scantrail/schemas"
 	"scantrail/schemas/texts"
 )
 
@@ -64,6 +67,15 @@ func (c *console) pages() []page {
 		{"alerts", "POST /alerts", false, c.handleAlerts},
 		{"alert", "GET /alerts/{id}", false, c.alertPage},
 		{"ticket", "GET /alerts/export", false, c.ticketPage},
+		{"shops", "GET /shops", true, c.shopsPage},
+		{"shop", "GET /shops/{shop}", false, c.shopPage},
+		{"shop", "GET /shops/{shop}/{chart}", false, c.shopChart},
+		{"why", "GET /shops/{shop}/why", false, c.whyPage},
+		{"whatif", "GET /shops/{shop}/what-if", false, c.whatIfPage},
+		{"carriers", "GET /carriers", true, c.carriersPage},
+		{"carrier", "GET /carriers/{carrier}", false, c.carrierPage},
+		{"carrier", "GET /carriers/{carrier}/{chart}", false, c.carrierChart},
+		{"lanes", "GET /lanes", true, c.lanesPage},
 		{"deadletters", "GET /dead-letters", true, c.deadLettersPage},
 		{"deadletters", "POST /dead-letters/preview", false, c.previewReplay},
 		{"deadletters", "POST /dead-letters/send", false, c.sendReplay},
@@ -82,6 +94,8 @@ type console struct {
 	nav       []page
 	replay    job[ReplayResult]
 	audit     job[*Audit]
+	answers   *answers
+	lexicon   func() (*carriers.Registry, error)
 }
 
 // language has the templates of one language, by page.
@@ -98,7 +112,8 @@ func New(o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &console{Options: o, log: o.Log, queries: query.New(o.Rows), languages: map[string]*language{}}
+	c := &console{Options: o, log: o.Log, queries: query.New(o.Rows), languages: map[string]*language{}, answers: newAnswers(o.Now),
+		lexicon: sync.OnceValues(func() (*carriers.Registry, error) { return carriers.LoadLexicon(schemas.Carriers) })}
 	pages := c.pages()
 	for _, tag := range o.Texts.Tags() {
 		l, err := newLanguage(o.Texts.Language(tag), pages)
@@ -176,6 +191,7 @@ func (c *console) visit(p page) http.Handler {
 			r.fail(errForbidden)
 			return
 		}
+		defer r.settle()
 		if err := p.serve(r); err != nil && hr.Context().Err() == nil { // else nobody waits any more
 			r.fail(err)
 		}

@@ -34,6 +34,11 @@ func (w words) funcs(asset string) template.FuncMap {
 		"hours":    func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) },
 		"days":     func(d time.Duration) string { return decimal(1, d.Hours()/24) }, // days .Silent: 3.4
 		"bytes":    func(n int64) string { return bytesText(float64(n)) },            // bytes .Size: 1.2 MiB
+		"loss":     func(detail string) string { return lossDetail(w.Texts, detail) },
+		"signed":   signed,     // signed .Change: +1.2, −0.3
+		"dwell":    w.dwell,    // dwell .P50: 2 d 4 h, from hours
+		"lag":      shortHours, // lag .Secs: hours with a digit after the point, for a narrow cell
+		"ratio":    ratio,      // ratio .Seen .Due: 93.1 %; – for none due
 		"asset":    func() string { return asset },
 	}
 }
@@ -190,6 +195,45 @@ func decimal(digits int, n any) string {
 		whole = "−" + whole
 	}
 	return whole
+}
+
+func (w words) dwell(h any) string {
+	f, ok := float(h)
+	if !ok {
+		return none
+	}
+	return w.duration(3600 * f)
+}
+
+func shortHours(secs any) string {
+	f, ok := float(secs)
+	if !ok {
+		return none
+	}
+	if f >= 36000 {
+		return decimal(0, f/3600)
+	}
+	return decimal(1, f/3600)
+}
+
+func ratio(n, of uint64) string {
+	if of == 0 {
+		return none
+	}
+	return percent(float64(n) / float64(of))
+}
+
+// signed shows a change with one digit after the point.
+func signed(n any) string {
+	f, ok := float(n)
+	if !ok {
+		return none
+	}
+	text := decimal(1, f)
+	if f > 0 && strings.ContainsAny(text, "123456789") {
+		text = "+" + text
+	}
+	return text
 }
 
 func percent(share any) string {

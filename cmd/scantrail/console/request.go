@@ -3,11 +3,13 @@ package console
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"scantrail/cmd/scantrail/query"
 	"scantrail/cmd/scantrail/web"
@@ -23,6 +25,8 @@ type request struct {
 	console *console
 	page    page
 	Caller  web.Caller
+	asked   []*answer // by ask
+	waited  time.Time // since when, by await
 }
 
 // param returns a parameter of the URL without space around it, cut to a sane
@@ -70,8 +74,11 @@ func (r *request) write(status int, name, title string, data any) error {
 	h.Set("Content-Language", r.Tag)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept-Language, Cookie, Scantrail-Refresh")
+	body := Clean(out.String())
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	r.w.WriteHeader(status)
-	r.w.Write([]byte(Clean(out.String()))) //nolint:errcheck // whoever asked may have gone away
+	io.WriteString(r.w, body)               //nolint:errcheck // whoever asked may have gone away
+	http.NewResponseController(r.w).Flush() //nolint:errcheck // as above
 	return nil
 }
 
