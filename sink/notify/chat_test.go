@@ -195,12 +195,12 @@ func TestChatsTakeEverySample(t *testing.T) {
 // no picture, and turns no text around.
 func TestHostileTextInChats(t *testing.T) {
 	hostile := []string{
-		"<!channel> <!here> <@U012AB3CD> <https://evil.example.com|click>", "[click](https://evil.example.com)", "![x](http://evil.example.com/a.png)",
+		"<!channel> <!here> <@U012AB3CD> <https://evil.example.com|click>", "[click](https://evil.example.com)", "![x](http://evil.example.com/a.png)", "[x](tel:110) [y](evil) [z](//evil.example.com)",
 		"@all @everyone", "<at user_id=\"all\">all</at> <at id=all></at>", "<@all> <@zhangsan>", "<a href='https://evil.example.com'>x</a>",
 		"https://evil.example.com www.evil.example.com evil。example。com mailto:a@evil.example.com", "\u202eevil\u2066 \u200bx\x00\x1b[31m",
 		"line\n# head\n> quote\n- [ ] list", "`code` ```block``` **bold** ~~no~~", strings.Repeat("A<", 50_000), "&lt;!channel&gt;", `\<!channel\>`,
 	}
-	forbidden := regexp.MustCompile(`(?i)evil\.|evil。|<!|<@|<at|<a |<https?://e|\]\(https?://e|@all|@every|[\x{202a}-\x{202e}\x{2066}-\x{2069}\x{200b}\x00\x1b]|://e`)
+	forbidden := regexp.MustCompile(`(?i)evil\.|evil。|<!|<@|<at|<a |<https?://e|\]\((?:https?://e|tel|evil|//)|@all|@every|[\x{202a}-\x{202e}\x{2066}-\x{2069}\x{200b}\x00\x1b]|://e`)
 	for _, kind := range chatKinds() {
 		s := startChat(t, kind, "")
 		c := s.chat(nil)

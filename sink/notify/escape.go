@@ -38,7 +38,7 @@ func mediumOf(k Kind) medium {
 	switch k {
 	case KindSlack:
 		return medium{
-			escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "＊", "~", "～", "`", "｀", "@", "＠"),
+			escape: strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "[", "［", "]", "］", "*", "＊", "~", "～", "`", "｀", "@", "＠"),
 			bold:   func(s string) string { return "*" + s + "*" },
 			link:   func(url, text string) string { return "<" + url + "|" + text + ">" },
 			most:   2900, // of 3000 characters of a section
@@ -51,10 +51,11 @@ func mediumOf(k Kind) medium {
 	return medium{strings.NewReplacer(fullWidth...), markdownBold, markdownLink, 15 << 10} // DingTalk: of 20,000 bytes
 }
 
-// plainMedium is for titles, which have no markup.
+// plainMedium is for titles and annotations: they have no markup themselves, and may
+// end up in a text that has.
 func plainMedium() medium {
 	same := func(s string) string { return s }
-	return medium{strings.NewReplacer("<", "＜", ">", "＞", "@", "＠"), same, func(_, text string) string { return text }, 200}
+	return medium{strings.NewReplacer(fullWidth...), same, func(_, text string) string { return text }, 200}
 }
 
 // dots is a dot that a name of a host could have.

@@ -59,6 +59,8 @@ func sample(rule string, at time.Time) *message {
 		a.AnchorAt, a.SilentSecs = at.Add(-73*time.Hour).UnixMilli(), 73*3600
 	case schemas.RuleMilestoneMissing:
 		a.Milestone = schemas.ExportCleared
+	case schemas.RuleFeedStale, schemas.RuleLaneDisruption: // not of a parcel
+		a.TrackingNumber, a.OrderID, a.ShopID, a.Facility, a.Country, a.SilentSecs = "", "", "", "", "", 0
 	}
 	body := bytes.TrimSuffix(schemas.AppendAlertJSON(nil, &a), []byte("}}"))
 	m, err := parse(append(body, `,"test":true}}`...))
