@@ -42,7 +42,9 @@ func loadCompose(t *testing.T, added ...string) *types.Project {
 }
 
 // composeFiles are those that may be added to docker-compose.yml.
-func composeFiles() []string { return []string{"compose.webhooks.yml", "compose.chats.yml", "compose.raw.yml"} }
+func composeFiles() []string {
+	return []string{"compose.webhooks.yml", "compose.chats.yml", "compose.raw.yml"}
+}
 
 func TestComposeServices(t *testing.T) {
 	project := loadCompose(t, composeFiles()...)

@@ -17,7 +17,7 @@ func TestCarrierPages(t *testing.T) {
 	s := worldSite(t)
 	s.settled("/carriers", "cainiao", "usps", "as usual", "/dead-letters?carrier=", "import cleared", "Open alerts")
 	s.settled("/carriers?lang=zh", "承运商", "上传延迟")
-	if rows := s.rows("/carriers?format=csv&q=USPS"); len(rows) != 2 || rows[1][0] != "usps" {
+	if rows := s.csvRows("/carriers?format=csv&q=USPS"); len(rows) != 2 || rows[1][0] != "usps" {
 		t.Errorf("a search: %v", rows)
 	}
 	body := s.settled("/carriers/cainiao", "Upload lag by hour of the week", "Monday", "codes:\n  &#34;ZQ7&#34;: ???  # text:", "/carriers/cainiao/mapping.yaml", "Dead letters by reason", "heat-")
@@ -26,7 +26,7 @@ func TestCarrierPages(t *testing.T) {
 	}
 	s.settled("/carriers/cainiao?lang=zh", "周一", "未映射代码")
 	for table, want := range map[string]string{"codes": "ZQ7", "hours": "cainiao", "lanes": "CN"} {
-		rows := s.rows("/carriers/cainiao?format=csv&table=" + table)
+		rows := s.csvRows("/carriers/cainiao?format=csv&table=" + table)
 		if len(rows) < 2 || !strings.Contains(strings.Join(rows[1], " "), want) {
 			t.Errorf("%s: %v", table, rows)
 		}
@@ -47,11 +47,11 @@ func TestLanesPage(t *testing.T) {
 	s.settled("/lanes?origin=CN&destination=US", "Silent parcels of this lane", `href="/parcels/LA`, "Ended by")
 	s.settled("/lanes?lang=zh", "线路", "干线运输")
 	s.settled("/lanes?carrier=nosuch", "No parcel on any lane")
-	all, of := s.rows("/lanes?format=csv"), s.rows("/lanes?format=csv&carrier=usps&weeks=4&origin=CN")
+	all, of := s.csvRows("/lanes?format=csv"), s.csvRows("/lanes?format=csv&carrier=usps&weeks=4&origin=CN")
 	if len(of) < 2 || len(of) >= len(all) || of[1][0] != "CN" || of[1][11] != "4" {
 		t.Errorf("%d of %d cells: %v", len(of), len(all), of)
 	}
-	if rows := s.rows("/lanes?format=csv&table=now"); len(rows) < 2 || rows[0][2] != "stage" {
+	if rows := s.csvRows("/lanes?format=csv&table=now"); len(rows) < 2 || rows[0][2] != "stage" {
 		t.Errorf("stalled: %v", rows)
 	}
 }

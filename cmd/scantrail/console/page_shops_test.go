@@ -27,8 +27,8 @@ func (s *site) settled(url string, want ...string) string {
 	return s.page(url, want...)
 }
 
-// rows reads a page as a file.
-func (s *site) rows(url string) [][]string {
+// csvRows reads a page as a file.
+func (s *site) csvRows(url string) [][]string {
 	s.t.Helper()
 	status, header, body := s.get(url)
 	if status != http.StatusOK || !strings.HasPrefix(header.Get("Content-Type"), "text/csv") {
@@ -47,15 +47,15 @@ func TestShopsPage(t *testing.T) {
 		t.Error("a search does not find one shop alone")
 	}
 	s.settled("/shops?q=nothing", "No shop matches")
-	first := func(sort string) string { return s.rows("/shops?format=csv&sort=" + sort)[1][0] }
+	first := func(sort string) string { return s.csvRows("/shops?format=csv&sort=" + sort)[1][0] }
 	if got := first("name"); got != "shop-01" {
 		t.Errorf("by name %s is first", got)
 	}
-	rows := s.rows("/shops?format=csv&sort=lts&week=2026-10-19")
+	rows := s.csvRows("/shops?format=csv&sort=lts&week=2026-10-19")
 	if len(rows) != 4 || rows[1][1] != "2026-10-19" || rows[1][5] > rows[2][5] || rows[2][5] > rows[3][5] {
 		t.Errorf("by LTS: %v", rows)
 	}
-	if rows := s.rows("/shops?format=csv&missed=lts_low&week=2026-10-19"); len(rows) > 1 && !strings.Contains(rows[1][10], "lts_low") {
+	if rows := s.csvRows("/shops?format=csv&missed=lts_low&week=2026-10-19"); len(rows) > 1 && !strings.Contains(rows[1][10], "lts_low") {
 		t.Errorf("those that miss a threshold: %v", rows)
 	}
 }
@@ -63,14 +63,14 @@ func TestShopsPage(t *testing.T) {
 func TestShopPages(t *testing.T) {
 	s := worldSite(t)
 	s.settled("/shops/shop-01?week=2026-10-19", "Logistics service score", "at least 75", "at least 85", "On-time fulfilment", "export cleared", `srcset="/shops/shop-01/lts.svg?dark=1"`, "Late fulfilment")
-	if rows := s.rows("/shops/shop-01?format=csv"); len(rows) < 6 || len(rows[0]) != 17 {
+	if rows := s.csvRows("/shops/shop-01?format=csv"); len(rows) < 6 || len(rows[0]) != 17 {
 		t.Errorf("weeks: %v", rows)
 	}
 	why := s.settled("/shops/shop-01/why?week=2026-10-19", "points of 100 were lost", `href="/parcels/LA`, "carrier", "what if without it")
 	if strings.Count(why, "<tr>") < 8 {
 		t.Error("few losses")
 	}
-	all, some := s.rows("/shops/shop-01/why?week=2026-10-19&format=csv"), s.rows("/shops/shop-01/why?week=2026-10-19&format=csv&rule=delivered_late")
+	all, some := s.csvRows("/shops/shop-01/why?week=2026-10-19&format=csv"), s.csvRows("/shops/shop-01/why?week=2026-10-19&format=csv&rule=delivered_late")
 	if len(some) < 2 || len(some) >= len(all) || some[1][8] != "delivered_late" {
 		t.Errorf("%d of %d losses are of one rule: %v", len(some), len(all), some)
 	}
