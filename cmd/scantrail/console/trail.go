@@ -60,7 +60,7 @@ func (s *scanEntry) describe(carriers []string) {
 	s.Leg = slices.Index(carriers, s.Carrier) + 1
 	s.HasZone = s.UTCOffsetMinutes != 0 || s.TZSource == "explicit_offset" || s.TZSource == "location" || s.TZSource == "carrier_rule"
 	s.Clamped = s.EffectiveAt.Before(s.OccurredAt)
-	if d := s.ReceivedAt.Sub(s.EffectiveAt); d >= lateAfter {
+	if d := s.ReceivedAt.Sub(s.EffectiveAt); d >= lateAfter && !s.Backfill {
 		s.Delay = d
 	}
 	kind, what, _ := strings.Cut(s.Rule, ":")
