@@ -307,8 +307,8 @@ func (b *tab) computed() {
 	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	for {
-		n, err := chromedp.Run(ctx, chromedp.Evaluate[int]("document.querySelectorAll('main .empty progress').length"))
-		if err == nil && n == 0 {
+		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState === 'complete' && !document.querySelector('main .empty progress')"))
+		if err == nil && done {
 			return
 		}
 		if pause(ctx, 50*time.Millisecond) != nil { // an error is a page that goes away
