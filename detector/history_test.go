@@ -7,7 +7,7 @@ import (
 	"scantrail/schemas"
 )
 
-// backlog is the history of parcels that are read while the clock stands: each is
+// backlogOf is the history of parcels that are read while the clock stands: each is
 // accepted, scanned every 30 h for two weeks, and in half of the cases delivered.
 // The raw partitions are read abreast, so that every parcel is read in parts.
 func backlogOf(parcels int) (scans [][]schemas.Record) {

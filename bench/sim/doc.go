@@ -1,6 +1,6 @@
 // Sim runs the detector's machines on a simulated cluster, one seed at a time: a
-// log of several partitions, ingest, ticks, snapshots, rows, crashes, owners that
-// come and go, policies that change, all in one goroutine from one random source
+// log of several partitions, ingest, history, ticks, snapshots, rows, crashes, owners
+// that come and go, policies that change, all in one goroutine from one random source
 // and a virtual clock. It compares with package oracle: every transition of every
 // alert and feed, every status, with what was known at each tick, and every row of
 // parcels and orders (in Go); in the end every alert that is open, escalated or

@@ -98,6 +98,9 @@ type alertCheck struct {
 func (a *audit) eachPartition(ctx context.Context, c alertCheck) error {
 	for _, p := range a.state.log {
 		clock, err := a.readClock(ctx, p)
+		if err == nil && clock.history {
+			err = errHistory
+		}
 		if err != nil {
 			return err
 		}

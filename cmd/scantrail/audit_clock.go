@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -11,7 +12,10 @@ import (
 // logClock is what the last ticks of a partition say, in Unix seconds: parcels
 // with an order or another number are judged at forwarded, the others at most at
 // at. A replay knows at exactly.
-type logClock struct{ at, forwarded int64 }
+type logClock struct {
+	at, forwarded int64
+	history       bool // the last tick says that history is being read
+}
 
 // clockTail is how far back a tick is looked for at first.
 const clockTail = 5_000
@@ -26,7 +30,7 @@ func (a *audit) readClock(ctx context.Context, p logPartition) (logClock, error)
 		from := max(end-tail, p.start)
 		err := a.readOffsets(ctx, schemas.EventsTopic, p.id, from, end, func(k *kgo.Record) error {
 			if r.Decode(k.Value) == nil && r.Kind == schemas.KindTick {
-				c = logClock{max(c.at, r.Tick.At/1000), max(c.forwarded, r.Tick.ForwardedThrough/1000)}
+				c = logClock{max(c.at, r.Tick.At/1000), max(c.forwarded, r.Tick.ForwardedThrough/1000), r.Tick.History}
 			}
 			return nil
 		})
@@ -34,4 +38,15 @@ func (a *audit) readClock(ctx context.Context, p logPartition) (logClock, error)
 			return c, err
 		}
 	}
+}
+
+var errHistory = errors.New("history is being read: what is known only from it is judged, and has its rows, once all has been read; audit again then (scantrail_raw_partitions_behind is 0)")
+
+// judged returns errHistory while the partition has not judged all that it has read.
+func (a *audit) judged(ctx context.Context, p logPartition) error {
+	clock, err := a.readClock(ctx, p)
+	if err == nil && clock.history {
+		err = errHistory
+	}
+	return err
 }

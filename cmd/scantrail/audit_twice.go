@@ -100,6 +100,9 @@ const linkedNumbers = "(SELECT tracking_number FROM aliases UNION DISTINCT SELEC
 // distinct facts of its number in scans.
 func (a *audit) checkParcelFacts(ctx context.Context) error {
 	for _, p := range a.state.log {
+		if err := a.judged(ctx, p); err != nil {
+			return err
+		}
 		limit := min(p.sink, p.detector)
 		found, err := a.differences(ctx, fmt.Sprintf(`SELECT toInt64(countIf(NOT newer)), toInt64(countIf(newer)), groupArrayIf(%d)(concat(number, '\t', toString(n), ' ', toString(facts), ' ', toString(lives)), n != facts AND NOT newer)
 FROM (
@@ -144,6 +147,9 @@ const saidOnce = "uniqExact((kind, toUnixTimestamp(at), market, carrier, trackin
 // checkOrderFacts is checkParcelFacts for orders.
 func (a *audit) checkOrderFacts(ctx context.Context) error {
 	for _, p := range a.state.log {
+		if err := a.judged(ctx, p); err != nil {
+			return err
+		}
 		limit := min(p.sink, p.detector)
 		found, err := a.differences(ctx, fmt.Sprintf(`SELECT toInt64(countIf(NOT newer)), toInt64(countIf(newer)), groupArrayIf(%d)(concat(order_id, ' of ', shop_id, '\t', toString(n), ' ', toString(facts)), n != facts AND NOT newer)
 FROM (
