@@ -237,8 +237,8 @@ func (m *Machine) publish(e *entity, k *known, l *life, out *Output) {
 		Milestone: k.family.missing(), AnchorAt: millis(k.anchor), EndedAt: millis(k.ended), OpenedAt: millis(k.opened),
 		ChangedAt: millis(m.nowOf(e)), Backfill: k.backfill,
 	}
-	if r := m.policies[e.policy]; r != nil {
-		a.Policy = m.policies[m.choose(r.set, e, l)].policy.Name
+	if set := m.documentOf(e); set != nil {
+		a.Policy = m.policies[m.choose(set, e, l)].policy.Name
 	}
 	var o summary
 	when := occasion{order: e.is(entityOrder)}
