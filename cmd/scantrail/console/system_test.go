@@ -51,8 +51,8 @@ func TestJob(t *testing.T) {
 		if j.start("Bo", "another", time.Hour, time.Now, wait) || !j.start("Bo", s.ID, time.Hour, time.Now, wait) {
 			t.Error("what may follow what")
 		}
-		release = make(chan struct{})
 		synctest.Wait()
+		release = make(chan struct{})
 		j.start("Bo", "", time.Minute, time.Now, wait)
 		synctest.Wait()
 		j.cancel()
