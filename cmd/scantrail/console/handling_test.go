@@ -62,6 +62,8 @@ func TestAlerts(t *testing.T) {
 	s.page(to, "Acknowledged: 1.", "in hand: local", "said 1×", "=asked &lt;b&gt;them&lt;/b&gt;")
 	id, _, _ := strings.Cut(box, ":")
 	s.page("/alerts/"+id, "Transitions", "What to do", "acknowledged it", "Open the trail")
+	must(t, s.rows.Exec(t.Context(), "INSERT INTO alert_deliveries (alert_id, receiver, kind, alert_version, outcome, reason, at) VALUES (?, 'ops', 'slack', 1, 'rejected', '<b>404</b>', ?)", id, time.Unix(1e9, 0)))
+	s.page("/alerts/"+id, "Who was told", "ops", "rejected", "&lt;b&gt;404&lt;/b&gt;")
 	s.post("/alerts", "token", "x", "action", "mine", "alert", box)
 	s.post("/alerts", "token", "y", "action", "snoozed", "snooze", "tomorrow", "alert", box)
 	s.page("/alerts/"+id+"?lang=zh", "暂缓至", "由 local 处理", "分配了处理人")

@@ -112,9 +112,13 @@ func (c *console) alertPage(r *request) error {
 	if err != nil {
 		return err
 	}
+	deliveries, err := c.queries.Deliveries(ctx, id)
+	if err != nil {
+		return err
+	}
 	title := r.name("alert.rule", alert.Rule) + " · " + firstOf(alert.Number, alert.Order, alert.Carrier, alert.Shop)
 	return r.render(title, map[string]any{
-		"Alert": alert, "Transitions": transitions, "Actions": actions, "Form": r.handlingForm(), "Done": r.doneText(),
+		"Alert": alert, "Transitions": transitions, "Actions": actions, "Deliveries": deliveries, "Form": r.handlingForm(), "Done": r.doneText(),
 		"Advice": r.Advice(alert.Rule, alert.Detail, alert.Cause), "Open": alert.Status == "open" || alert.Status == "escalated",
 	})
 }

@@ -165,6 +165,23 @@ func (q *Queries) Handled(ctx context.Context, alert string) ([]Action, error) {
 	return selectAll[Action](ctx, q, "what was done about an alert", sql, clickhouse.Named("id", alert))
 }
 
+// Delivery is what became of the messages about an alert at one receiver.
+type Delivery struct {
+	Receiver  string    `ch:"receiver"`
+	Kind      string    `ch:"receiver_kind"`
+	Delivered uint64    `ch:"delivered_messages"`
+	Outcome   string    `ch:"told_outcome"` // of the latest transition
+	Reason    string    `ch:"told_reason"`
+	At        time.Time `ch:"told_at"`
+}
+
+// Deliveries returns what became of the messages about an alert.
+func (q *Queries) Deliveries(ctx context.Context, alert string) ([]Delivery, error) {
+	const sql = `SELECT receiver, receiver_kind, delivered_messages, told_outcome, told_reason, told_at FROM alert_deliveries_current
+WHERE alert_id = toUUIDOrZero(@id) ORDER BY receiver LIMIT 100`
+	return selectAll[Delivery](ctx, q, "messages about an alert", sql, clickhouse.Named("id", alert))
+}
+
 // cutBytes cuts between two characters.
 func cutBytes(s string, n int) string {
 	if len(s) <= n {
