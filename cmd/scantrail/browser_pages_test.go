@@ -28,6 +28,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	look("language", switchLanguage)
 	look("keyboard", byKeyboard)
 	look("without script", withoutScript)
+	look("from a shop's score to a scan's raw record", fromScoreToScan)
 	look("login", logIn)
 	look("handle an alert", handleAnAlert)
 	look("replay a dead letter", replayADeadLetter)
@@ -67,7 +68,8 @@ func everyPage(s *site) {
 		}
 		queue = append(queue, pageLinks(wide)...)
 	}
-	for _, kind := range []string{"/", "/parcels/*", "/raw/*", "/alerts", "/alerts/*", "/alerts/export", "/dead-letters", "/system"} {
+	for _, kind := range []string{"/", "/parcels/*", "/raw/*", "/alerts", "/alerts/*", "/alerts/export", "/shops", "/shops/*",
+		"/shops/*/why", "/shops/*/what-if", "/carriers", "/carriers/*", "/lanes", "/dead-letters", "/system"} {
 		if visited[kind] == "" {
 			t.Errorf("no link leads to %s; there were %v", kind, visited)
 		}
@@ -208,6 +210,29 @@ func withoutScript(s *site) {
 	if at := b.address(); !strings.Contains(at, "level=") {
 		t.Errorf("the filter led to %s", at)
 	}
+}
+
+// fromScoreToScan goes from a shop's score to what costs it points, to a parcel, to
+// one of its scans, to the record that the carrier sent.
+func fromScoreToScan(s *site) {
+	t, b := s.t, s.open(look{})
+	b.visit("/shops")
+	b.follow("main tbody a[href^='/shops/']")
+	b.shoot("shop", true)
+	b.follow("main a[href*='/why']")
+	b.shoot("why", true)
+	b.follow("main tbody a[href^='/parcels/']")
+	number := strings.TrimPrefix(b.address(), "/parcels/")
+	if !strings.Contains(b.text("h1"), number) || b.count("ol.trail li.scan") == 0 {
+		t.Fatalf("the parcel %s has no trail:\n%.600s", number, b.text("main"))
+	}
+	b.shoot("parcel", true)
+	b.do(chromedp.Click("ol.trail li.scan details.more summary"))
+	b.follow("ol.trail li.scan details.more a[href^='/raw/']")
+	if raw := b.text("main pre"); !strings.Contains(raw, number) {
+		t.Errorf("the raw record of a scan of %s reads %.300q", number, raw)
+	}
+	b.shoot("raw", true)
 }
 
 // logIn is what a person meets where the configuration has tokens: the login, and
