@@ -96,6 +96,7 @@ ingest: {tick_interval: 1s}
 detector: {snapshot_interval: 5s, flush_interval: 200ms}
 sink: {flush_interval: 200ms}
 admin: {listen: %q}
+web: {listen: "127.0.0.1:0"} # any free port: several run here
 `
 
 func (c *cluster) addService(i int) error {

@@ -25,6 +25,7 @@ kafka:
 clickhouse:
   addrs: ["http://%s"]
 admin: {listen: %q}
+web: {listen: "127.0.0.1:0"}
 `
 
 // service is scantrail run.

@@ -51,7 +51,7 @@ func newService(t *testing.T) *service {
 	t.Helper()
 	s := &service{t: t, dir: t.TempDir(), kafka: freeAddr(t), http: freeAddr(t)}
 	s.config = filepath.Join(s.dir, "scantrail.yaml")
-	text := fmt.Sprintf("admin:\n  listen: %s\ningest:\n  tick_interval: 1s\ndetector:\n  snapshot_interval: 1s\nsink:\n  flush_interval: 100ms\n", freeAddr(t))
+	text := fmt.Sprintf("admin:\n  listen: %s\nweb:\n  listen: 127.0.0.1:0\ningest:\n  tick_interval: 1s\ndetector:\n  snapshot_interval: 1s\nsink:\n  flush_interval: 100ms\n", freeAddr(t))
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
