@@ -153,12 +153,14 @@ func (h *history) apply(offset int64, r *schemas.Record) {
 	h.take(offset, e, r)
 }
 
-// release has an entity take what was held for it until this answer.
+// release has an entity take what was held for it until this answer. It had left,
+// and comes back under the policies in force.
 func (h *history) release(offset int64) {
 	e := h.entities[h.answers[offset]]
 	if e == nil {
 		return
 	}
+	e.kept = nil
 	for i := range e.held {
 		h.take(offset, e, &e.held[i])
 	}
@@ -223,17 +225,16 @@ func (h *history) turn(offset int64, c *schemas.Control) {
 	for _, name := range h.names {
 		e := h.entities[name]
 		h.putAway(e)
-		e.left = e.left || h.switched && e.asking > offset // it had left, and is not back yet
 		if !e.moved && e.asking <= offset && e.kept == nil {
 			h.judge(offset, name, e)
 		}
 	}
 }
 
-// putAway notes that an entity may have left when policies change or have changed:
-// it comes back under those in force.
+// putAway notes that an entity that has not ended may have left when policies change
+// or have changed, and is not judged then.
 func (h *history) putAway(e *entity) {
-	if !h.switched || e.left {
+	if !h.switched || e.left || e.kept != nil {
 		return
 	}
 	last, after := int64(0), 120*day
@@ -247,12 +248,6 @@ func (h *history) putAway(e *entity) {
 	}
 	for i := range e.own {
 		last, after = max(last, e.own[i].At/1000), 14*day
-	}
-	if e.kept != nil { // an end is no later than the last fact
-		after = 0
-		for _, l := range split(sorted(e.facts, func(id schemas.ID) bool { return e.voids[id] })) {
-			last = l.end() + 30*day
-		}
 	}
 	e.left = h.clock.C >= last+after
 }
