@@ -21,12 +21,12 @@ func TestRawIsOffByDefault(t *testing.T) {
 		yaml, roles string
 		want        string // roles, or what the error says
 	}{
-		{"", "all", "ingest,detect,sink"},
-		{"raw: {days: 3}", "all", "ingest,detect,sink"},
+		{"", "all", "ingest,detect,sink,web"},
+		{"raw: {days: 3}", "all", "ingest,detect,sink,web"},
 		{"", "raw", "--role: raw is off: set raw.enabled: true"},
 		{"", "sink,raw", "--role: raw is off"},
 		{"", "row", `"row" is no role: want all, or some of ingest,detect,sink,`},
-		{"raw: {enabled: true}", "all", "ingest,detect,sink,raw"},
+		{"raw: {enabled: true}", "all", "ingest,detect,sink,web,raw"},
 		{"raw: {enabled: true}", "sink", "sink"},
 		{"raw: {enabled: true}", "raw", "raw"},
 	} {
