@@ -102,3 +102,38 @@ notify:
 		t.Errorf("%s, %v", out, err)
 	}
 }
+
+// TestAlertsTestOfAnyKind: whatever a configuration may name can be tried.
+func TestAlertsTestOfAnyKind(t *testing.T) {
+	answers := http.NewServeMux()
+	for path, answer := range map[string]string{
+		"/hook/slack": "ok", "/hook/feishu": `{"code":0}`, "/hook/dingtalk": `{"errcode":0}`, "/hook/wecom": `{"errcode":0}`,
+		"/hook/webhook": "", "/api/v2/alerts": "",
+	} {
+		answers.HandleFunc("POST "+path, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) }) //nolint:errcheck // a test
+	}
+	receiver := httptest.NewServer(answers)
+	defer receiver.Close()
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, schemas.AlertsTopic, "pages"))
+	must(t, err)
+	defer broker.Close()
+	dir := t.TempDir()
+	text := fmt.Sprintf("kafka:\n  brokers: [%s]\nnotify:\n  receivers:\n", broker.ListenAddrs()[0]) +
+		"    - {name: kafka, kind: kafka, topic: pages}\n" +
+		fmt.Sprintf("    - {name: alertmanager, kind: alertmanager, urls: [%q], insecure_http: true}\n", receiver.URL)
+	must(t, os.WriteFile(filepath.Join(dir, "key"), []byte("whsec_"+strings.Repeat("c2Vj", 11)+"\n"), 0o400))
+	text += fmt.Sprintf("    - {name: webhook, kind: webhook, url: %q, secrets: [\"file:key\"], insecure_http: true}\n", receiver.URL+"/hook/webhook")
+	for _, chat := range []string{"slack", "feishu", "dingtalk", "wecom"} {
+		must(t, os.WriteFile(filepath.Join(dir, chat), []byte(receiver.URL+"/hook/"+chat+"\n"), 0o400))
+		text += fmt.Sprintf("    - {name: %[1]s, kind: %[1]s, secret_url: \"file:%[1]s\", insecure_http: true}\n", chat)
+	}
+	file := writeFile(t, filepath.Join(dir, "scantrail.yaml"), text)
+	for _, kind := range []string{"kafka", "alertmanager", "webhook", "slack", "feishu", "dingtalk", "wecom"} {
+		for _, language := range []string{"en", "zh"} {
+			out, err := runAlerts(t, "test", "-c", file, "--receiver", kind, "--lang", language)
+			if err != nil || !strings.Contains(out, kind+" took the test") {
+				t.Errorf("%s in %s: %s, %v", kind, language, out, err)
+			}
+		}
+	}
+}

@@ -178,6 +178,7 @@ func grantReadme(t *testing.T, addr, user string) {
 // TestOneOfThreeBrokersIsLost kills a broker of three under load, which with
 // three copies and two of them in sync loses nothing and stops nothing.
 func TestOneOfThreeBrokersIsLost(t *testing.T) {
+	t.Parallel() // it waits more than it works, on brokers of its own
 	b := newOwnApache(t, kafka.Options{Brokers: 3, Properties: map[string]string{
 		"min.insync.replicas": "2", "default.replication.factor": "3",
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500", // a dead one is missed soon
@@ -445,7 +446,8 @@ func (r *rig) during(while func(ctx context.Context)) {
 // creates it again: what the new one holds is read, and the ledger keeps both
 // apart.
 func TestRawTopicIsCreatedAnew(t *testing.T) {
-	r := newRigOn(t, newApacheBroker(t, &apache))
+	t.Parallel() // it waits more than it works, on a broker of its own
+	r := newRigOn(t, newOwnApache(t, kafka.Options{}))
 	r.topic("yunexpress")
 	r.start()
 	for n := range 10 {

@@ -26,10 +26,17 @@ type testBroker interface {
 	retention() time.Duration // of parcel.events; see topicOptions
 }
 
-// onBothBrokers runs a test on the embedded broker and on Apache Kafka.
+// onBothBrokers runs a test on the embedded broker and on Apache Kafka, at one
+// time: it waits more than it works.
 func onBothBrokers(t *testing.T, test func(t *testing.T, b testBroker)) {
-	t.Run("embedded", func(t *testing.T) { test(t, newFakeBroker(t)) })
-	t.Run("apache", func(t *testing.T) { test(t, newApacheBroker(t, &apache)) })
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		test(t, newFakeBroker(t))
+	})
+	t.Run("apache", func(t *testing.T) {
+		t.Parallel()
+		test(t, newApacheBroker(t, &apache))
+	})
 }
 
 // fakeBroker is the embedded one.

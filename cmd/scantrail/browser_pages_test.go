@@ -16,6 +16,7 @@ import (
 // in a real browser. Whatever page it is on: no error of a script, no violation of
 // the content security policy, no request to another host.
 func TestConsoleInABrowser(t *testing.T) {
+	t.Parallel()
 	browser := newBrowser(t)
 	s := startSite(t)
 	axe := axeSource(t)

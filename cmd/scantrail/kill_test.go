@@ -125,6 +125,7 @@ func (s *service) rows() driver.Conn {
 // TestKillLosesAndDoublesNothing kills the service with SIGKILL in the middle of
 // its work, again and again, and counts at the end.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel() // in a process of its own
 	if testing.Short() {
 		t.Skip("kills a service several times")
 	}

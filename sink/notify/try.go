@@ -27,10 +27,7 @@ func Try(ctx context.Context, c Config, receiver, rule, language string) (Answer
 	if !slices.Contains(schemas.Rules(), rule) {
 		return Answer{}, fmt.Errorf("%.40q is no rule; name one as alerts do, such as %s", rule, schemas.RuleGap48h)
 	}
-	all, err := checked(c.Receivers)
-	if err != nil {
-		return Answer{}, err
-	}
+	all := slices.Clone(c.Receivers)
 	i := slices.IndexFunc(all, func(r Receiver) bool { return r.Name == receiver })
 	if i < 0 {
 		var names []string
@@ -42,8 +39,9 @@ func Try(ctx context.Context, c Config, receiver, rule, language string) (Answer
 	if language != "" {
 		all[i].Language = language
 	}
-	for _, p := range all[i].Problems() {
-		return Answer{}, fmt.Errorf("receiver %s: %w", receiver, p)
+	all, err := checked(all)
+	if err != nil {
+		return Answer{}, err
 	}
 	c.Timeout = or(c.Timeout, defaultTimeout)
 	if c.Now == nil {
