@@ -7,11 +7,13 @@ import (
 )
 
 // Some questions take ClickHouse seconds with millions of parcels. Their answers
-// are kept for a minute, and asked for once however many people wait. A page waits
-// for patience; after it, it shows the answer before (up to oldAnswer), or says
-// that it is being computed and loads itself again.
+// are kept for a minute, those of a page that refreshes itself for less than it takes
+// to ask again, and asked for once however many people wait. A page waits for
+// patience; after it, it shows the answer before (up to oldAnswer), or says that it
+// is being computed and loads itself again.
 const (
 	freshAnswer = time.Minute
+	liveAnswer  = 4 * time.Second // of a page that is refreshed every 5 s
 	oldAnswer   = 10 * time.Minute
 	patience    = 700 * time.Millisecond
 	keptAnswers = 64              // of some MB at most
@@ -20,14 +22,15 @@ const (
 )
 
 type answers struct {
-	mu   sync.Mutex
-	kept map[string]*answer
-	now  func() time.Time
-	slot chan struct{}
+	mu    sync.Mutex
+	kept  map[string]*answer
+	fresh time.Duration // for so long, at least, an answer is not asked for again
+	now   func() time.Time
+	slot  chan struct{}
 }
 
-func newAnswers(now func() time.Time) *answers {
-	return &answers{kept: map[string]*answer{}, now: now, slot: make(chan struct{}, atOnce)}
+func newAnswers(fresh time.Duration, now func() time.Time) *answers {
+	return &answers{kept: map[string]*answer{}, fresh: fresh, now: now, slot: make(chan struct{}, atOnce)}
 }
 
 // answer is one question's; done is closed once the others are set.
@@ -57,7 +60,7 @@ func (s *answers) of(ctx context.Context, key string, ask func(context.Context) 
 	defer s.mu.Unlock()
 	now := s.now()
 	last := s.kept[key]
-	if last != nil && (!last.over() || last.err == nil && now.Sub(last.at) < freshAnswer || last.err != nil && now.Sub(last.at) < keptError) {
+	if last != nil && (!last.over() || now.Sub(last.at) < s.keep(last)) {
 		return last
 	}
 	a := &answer{done: make(chan struct{}), asked: now}
@@ -76,6 +79,15 @@ func (s *answers) of(ctx context.Context, key string, ask func(context.Context) 
 		a.at = s.now()
 	}()
 	return a
+}
+
+// keep is for how long an answer is not asked for again: longer if it took long, for
+// looking must not be a load.
+func (s *answers) keep(a *answer) time.Duration {
+	if a.err != nil {
+		return keptError
+	}
+	return max(s.fresh, 8*a.at.Sub(a.asked))
 }
 
 // drop removes answers that nobody will be shown, and the oldest if there are
@@ -102,7 +114,17 @@ type asked[T any] struct{ *answer }
 // ask starts a question, or joins who asks it already. The key names the question
 // and all its parameters.
 func ask[T any](r *request, key string, question func(context.Context) (T, error)) asked[T] {
-	a := asked[T]{r.console.answers.of(r.Context(), key, func(ctx context.Context) (any, error) { return question(ctx) })}
+	return askOf(r, r.console.answers, key, question)
+}
+
+// askLive is ask for a page that refreshes itself. It does not wait behind the
+// questions of the others, which take longer.
+func askLive[T any](r *request, key string, question func(context.Context) (T, error)) asked[T] {
+	return askOf(r, r.console.liveAnswers, key, question)
+}
+
+func askOf[T any](r *request, s *answers, key string, question func(context.Context) (T, error)) asked[T] {
+	a := asked[T]{s.of(r.Context(), key, func(ctx context.Context) (any, error) { return question(ctx) })}
 	r.asked = append(r.asked, a.answer)
 	return a
 }

@@ -31,7 +31,7 @@ func (q *question) ask(context.Context) (any, error) {
 
 func TestAnswersAreKept(t *testing.T) {
 	q := &question{may: make(chan struct{})}
-	s := newAnswers(q.now)
+	s := newAnswers(freshAnswer, q.now)
 	first, second := s.of(t.Context(), "a", q.ask), s.of(t.Context(), "a", q.ask)
 	q.may <- struct{}{}
 	<-first.done
@@ -56,14 +56,25 @@ func TestAnswersAreKept(t *testing.T) {
 	if fourth.old != nil {
 		t.Error("an answer is shown that is older than oldAnswer")
 	}
+	q.pass(freshAnswer / 4) // so long it takes
 	q.may <- struct{}{}
 	<-fourth.done
+	q.pass(2*freshAnswer - time.Second)
+	if a := s.of(t.Context(), "a", q.ask); a != fourth {
+		t.Error("what takes long is asked for as often as the rest")
+	}
+	q.pass(time.Second)
+	fifth := s.of(t.Context(), "a", q.ask)
+	if q.may <- struct{}{}; fifth == fourth {
+		t.Error("what takes long is never asked for again")
+	}
+	<-fifth.done
 }
 
 // An error is told to those who wait, and not kept.
 func TestAnswersForgetErrors(t *testing.T) {
 	q := &question{err: errors.New("no")}
-	s := newAnswers(q.now)
+	s := newAnswers(freshAnswer, q.now)
 	a := s.of(t.Context(), "a", q.ask)
 	<-a.done
 	if b := s.of(t.Context(), "a", q.ask); b != a {
@@ -85,7 +96,7 @@ func TestAnswersForgetErrors(t *testing.T) {
 
 func TestAnswersAreBounded(t *testing.T) {
 	q := &question{}
-	s := newAnswers(q.now)
+	s := newAnswers(freshAnswer, q.now)
 	for i := range 3 * keptAnswers {
 		<-s.of(t.Context(), fmt.Sprint(i), q.ask).done
 		q.pass(time.Millisecond)

@@ -94,8 +94,9 @@ type console struct {
 	nav       []page
 	replay    job[ReplayResult]
 	audit     job[*Audit]
-	answers   *answers
 	lexicon   func() (*carriers.Registry, error)
+
+	answers, liveAnswers *answers
 }
 
 // language has the templates of one language, by page.
@@ -112,7 +113,8 @@ func New(o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &console{Options: o, log: o.Log, queries: query.New(o.Rows), languages: map[string]*language{}, answers: newAnswers(o.Now),
+	c := &console{Options: o, log: o.Log, queries: query.New(o.Rows), languages: map[string]*language{},
+		answers: newAnswers(freshAnswer, o.Now), liveAnswers: newAnswers(liveAnswer, o.Now),
 		lexicon: sync.OnceValues(func() (*carriers.Registry, error) { return carriers.LoadLexicon(schemas.Carriers) })}
 	pages := c.pages()
 	for _, tag := range o.Texts.Tags() {

@@ -17,21 +17,21 @@ import (
 // links that keep the other filters.
 func TestNow(t *testing.T) {
 	s := worldSite(t)
-	body := s.page("/", "2026-11-15 00:00", "By carrier", "Just received", `data-refresh="5"`, `class="count level-2"`, "past 72 h", "to 48 h", "Silent on the line-haul")
+	body := s.settled("/", "2026-11-15 00:00", "By carrier", "Just received", `data-refresh="5"`, `class="count level-2"`, "past 72 h", "to 48 h", "Silent on the line-haul")
 	if key := regexp.MustCompile(`[>"](now|filter|stage|milestone)\.\w+`).FindString(body); key != "" {
 		t.Errorf("a text is missing: %s", key)
 	}
 	all := listed(body)
-	body = s.page("/?stage=linehaul&level=2", `class="chosen"`, `<option value="linehaul" selected>`)
+	body = s.settled("/?stage=linehaul&level=2", `class="chosen"`, `<option value="linehaul" selected>`)
 	if n := listed(body); n == 0 || n >= all {
 		t.Errorf("%d of %d parcels are silent for 72 h on the line-haul", n, all)
 	}
 	if !strings.Contains(body, `carrier=cainiao&amp;level=2&amp;stage=linehaul`) {
 		t.Error("the link of a carrier does not keep stage and severity")
 	}
-	s.page("/?shop=nobody", "No silent parcel fits these filters")
-	s.page("/?level=7&page=99999&sort=x&stage=%3Cb%3E", "No silent parcel fits", "&lt;b&gt;")
-	s.page("/?lang=zh", "按环节", "距 48 小时还有", "处理建议")
+	s.settled("/?shop=nobody", "No silent parcel fits these filters")
+	s.settled("/?level=7&page=99999&sort=x&stage=%3Cb%3E", "No silent parcel fits", "&lt;b&gt;")
+	s.settled("/?lang=zh", "按环节", "距 48 小时还有", "处理建议")
 }
 
 func listed(body string) int {
@@ -41,7 +41,7 @@ func listed(body string) int {
 // A refresh brings the content alone.
 func TestRefresh(t *testing.T) {
 	s := worldSite(t)
-	status, header, body := s.get("/?stage=linehaul", "Scantrail-Refresh", "1")
+	status, header, body := s.computed("/?stage=linehaul", "Scantrail-Refresh", "1")
 	if status != http.StatusOK || strings.Contains(body, "<html") || !strings.Contains(body, "By carrier") || header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s", status, header, body)
 	}
@@ -50,7 +50,7 @@ func TestRefresh(t *testing.T) {
 // The export has every parcel of the filter, in the page's order.
 func TestNowCSV(t *testing.T) {
 	s := worldSite(t)
-	want := listed(s.page("/?sort=silent"))
+	want := listed(s.settled("/?sort=silent"))
 	status, header, body := s.get("/?sort=silent&format=csv")
 	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(body, "\uFEFF"))).ReadAll()
 	must(t, err)
@@ -69,14 +69,14 @@ func TestErrors(t *testing.T) {
 	conn, err := sink.Open(sink.Options{URLs: []string{"http://" + addr}, Database: database})
 	must(t, err)
 	t.Cleanup(func() { conn.Close() }) //nolint:errcheck // of a test
-	status, header, body := siteOf(t, Options{Rows: conn}).get("/")
+	status, header, body := siteOf(t, Options{Rows: conn}).computed("/")
 	if status != http.StatusServiceUnavailable || header.Get("Refresh") == "" || !strings.Contains(body, "Scantrail is starting") {
 		t.Errorf("without tables: %d %v %s", status, header, body)
 	}
 	away, err := sink.Open(sink.Options{URLs: []string{"http://127.0.0.1:1"}, Database: database, DialTimeout: time.Second})
 	must(t, err)
 	t.Cleanup(func() { away.Close() }) //nolint:errcheck // of a test
-	if status, _, body = siteOf(t, Options{Rows: away}).get("/"); status != http.StatusInternalServerError || !strings.Contains(body, "This page could not be made") {
+	if status, _, body = siteOf(t, Options{Rows: away}).computed("/"); status != http.StatusInternalServerError || !strings.Contains(body, "This page could not be made") {
 		t.Errorf("without ClickHouse: %d %s", status, body)
 	}
 }

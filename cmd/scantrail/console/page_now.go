@@ -2,6 +2,8 @@ package console
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ const nowPageSize = 50
 
 // nowData is what the page Now shows.
 type nowData struct {
+	figures
 	Clock     time.Time
 	Live      *Live
 	Filters   []Filter
@@ -84,32 +87,43 @@ func (c *console) nowPage(r *request) error {
 	if r.wantsCSV() {
 		return c.exportSilent(r, f, order)
 	}
-	d := &nowData{Shop: f.Shop, Order: order, Narrowed: f != (query.SilenceFilter{})}
-	if live, ok := c.live(); ok {
-		d.Live = &live
-	}
-	var groups []query.SilenceGroup
-	var list []query.SilentParcel
 	page := r.pageNo()
-	err := together(
-		func() (err error) { d.Clock, err = c.queries.Clock(r.Context()); return },
-		func() (err error) { groups, err = c.queries.SilenceGroups(r.Context(), f); return },
-		func() (err error) {
-			list, err = c.queries.Silent(r.Context(), f, order, (page-1)*nowPageSize, nowPageSize)
-			return
-		},
-		func() (err error) { d.Latest, err = c.queries.LatestScans(r.Context()); return },
-		func() (err error) { d.Rules, err = c.queries.OpenRules(r.Context(), f); return },
-	)
-	if err != nil {
-		return err
+	standing := askLive(r, fmt.Sprintf("silence %q %q %d", f, order, page), func(ctx context.Context) (standing, error) {
+		return c.standing(ctx, f, order, page)
+	})
+	latest := askLive(r, "latest scans", c.queries.LatestScans)
+	rules := askLive(r, fmt.Sprintf("open rules %q", []string{f.Carrier, f.Market, f.Shop}), func(ctx context.Context) ([]query.RuleCount, error) {
+		return c.queries.OpenRules(ctx, f)
+	})
+	return r.compute(r.Get("now.title"), func(age time.Duration) error {
+		now := standing.Value()
+		d := &nowData{figures: figures{age}, Clock: now.clock, Latest: latest.Value(), Rules: rules.Value(),
+			Shop: f.Shop, Order: order, Narrowed: f != (query.SilenceFilter{}), Parcels: advised(r, now.Parcels, now.concerns)}
+		if live, ok := c.live(); ok {
+			d.Live = &live
+		}
+		d.count(r, f, now.Groups)
+		d.Pager = Pager{page, nowPageSize, int(d.shown(f, now.Groups))}
+		return r.render(r.Get("now.title"), d)
+	})
+}
+
+// standing is how parcels stand, with the alerts of those that are listed.
+type standing struct {
+	query.Silence
+	clock    time.Time
+	concerns map[uuid.UUID]query.Concern
+}
+
+func (c *console) standing(ctx context.Context, f query.SilenceFilter, order string, page int) (s standing, err error) {
+	if s.clock, err = c.queries.Clock(ctx); err != nil {
+		return s, err
 	}
-	d.count(r, f, groups)
-	d.Pager = Pager{page, nowPageSize, int(d.shown(f, groups))}
-	if d.Parcels, err = c.withConcerns(r, list); err != nil {
-		return err
+	if s.Silence, err = c.queries.Silence(ctx, f, order, (page-1)*nowPageSize, nowPageSize); err != nil {
+		return s, err
 	}
-	return r.render(r.Get("now.title"), d)
+	s.concerns, err = c.concerns(ctx, s.Parcels)
+	return s, err
 }
 
 func (c *console) live() (Live, bool) {
@@ -207,16 +221,17 @@ func (d *nowData) shown(f query.SilenceFilter, groups []query.SilenceGroup) uint
 	return 0
 }
 
-// withConcerns adds to each parcel its alert, and what to do about it.
-func (c *console) withConcerns(r *request, list []query.SilentParcel) ([]nowParcel, error) {
+// concerns returns the alert of each parcel of a list.
+func (c *console) concerns(ctx context.Context, list []query.SilentParcel) (map[uuid.UUID]query.Concern, error) {
 	ids := make([]uuid.UUID, len(list))
 	for i := range list {
 		ids[i] = list[i].ParcelID
 	}
-	concerns, err := c.queries.Concerns(r.Context(), ids)
-	if err != nil {
-		return nil, err
-	}
+	return c.queries.Concerns(ctx, ids)
+}
+
+// advised adds to each parcel its alert, and what to do about it.
+func advised(r *request, list []query.SilentParcel, concerns map[uuid.UUID]query.Concern) []nowParcel {
 	out := make([]nowParcel, len(list))
 	for i, p := range list {
 		out[i] = nowParcel{SilentParcel: p, Concern: concerns[p.ParcelID]}
@@ -227,7 +242,7 @@ func (c *console) withConcerns(r *request, list []query.SilentParcel) ([]nowParc
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // exportBatch is how many parcels of an export are looked up together: each time all
@@ -244,7 +259,8 @@ func (c *console) exportSilent(r *request, f query.SilenceFilter, order string) 
 	return r.export("scantrail-now", header, func(write func(...any) error) error {
 		var batch []query.SilentParcel
 		flush := func() error {
-			rows, err := c.withConcerns(r, batch)
+			concerns, err := c.concerns(r.Context(), batch)
+			rows := advised(r, batch, concerns)
 			for i := 0; err == nil && i < len(rows); i++ {
 				err = write(silentCells(r, &rows[i])...)
 			}

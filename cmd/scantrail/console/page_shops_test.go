@@ -14,9 +14,16 @@ import (
 // settled returns a page once its figures are there.
 func (s *site) settled(url string, want ...string) string {
 	s.t.Helper()
+	s.computed(url)
+	return s.page(url, want...)
+}
+
+// computed is get, once the figures are there.
+func (s *site) computed(url string, headers ...string) (status int, header http.Header, body string) {
+	s.t.Helper()
 	for range 60 {
-		status, header, body := s.get(url)
-		again := header.Get("Refresh") != ""
+		status, header, body = s.get(url, headers...)
+		again := header.Get("Refresh") != "" && status == http.StatusOK
 		if again && !strings.Contains(body, "The figures are being computed") {
 			s.t.Fatalf("%s loads itself again without saying why", url)
 		}
@@ -24,7 +31,7 @@ func (s *site) settled(url string, want ...string) string {
 			break
 		}
 	}
-	return s.page(url, want...)
+	return status, header, body
 }
 
 // csvRows reads a page as a file.

@@ -1,7 +1,9 @@
 package query
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -41,9 +43,11 @@ func (f SilenceFilter) args() []any {
 // policy's limits are 48 h and 72 h: silent_from knows the policy's own first
 // limit, overrides for stages included; the second lies as much later as the policy
 // says. At risk, level 0, begins half a day before the first; -1 is before that.
-const silences = `
+const silences = silencesFrom + silencesWhere
+
+const silencesFrom = `
 	WITH (SELECT clock FROM log_clock) AS clock
-	SELECT p.tracking_number AS tracking_number, p.parcel_id AS parcel_id, p.shop_id AS shop_id, p.order_id AS order_id,
+	SELECT p.tracking_number AS tracking_number, p.parcel_id AS parcel_id, p.opened_at AS opened_at, p.shop_id AS shop_id, p.order_id AS order_id,
 		toString(p.market) AS market, toString(p.origin) AS origin, toString(p.destination) AS destination,
 		toString(p.last_milestone) AS last_milestone, toString(p.last_carrier) AS carrier,
 		toString(p.last_facility) AS facility, toString(p.last_country) AS country, p.last_progress_at AS last_progress_at,
@@ -57,13 +61,15 @@ const silences = `
 		dateDiff('second', clock, if(level = 0, due_48h, due_72h)) AS left_secs
 	FROM parcels AS p FINAL
 	LEFT ANY JOIN (SELECT number, policy, gap_open_secs, gap_escalate_secs FROM policy_scores FINAL) AS s
-		ON s.number = p.policy_number AND s.policy = p.policy
+		ON s.number = p.policy_number AND s.policy = p.policy`
+
+const silencesWhere = `
 	WHERE isNull(p.ended_at) AND isNull(p.cancelled_at)
 		AND (@shop = '' OR p.shop_id = @shop)
 		AND (@rule = '' OR p.parcel_id IN (SELECT parcel_id FROM open_alerts WHERE rule = @rule))`
 
 // chosen narrows silences to a filter.
-const chosen = ` WHERE level >= 0 AND (@stage = '' OR stage = @stage) AND (@carrier = '' OR carrier = @carrier)
+const chosen = `level >= 0 AND (@stage = '' OR stage = @stage) AND (@carrier = '' OR carrier = @carrier)
 	AND (@market = '' OR market = @market) AND (@level = '' OR toString(level) = @level)`
 
 // SilenceGroup counts parcels under way that have something in common.
@@ -77,18 +83,11 @@ type SilenceGroup struct {
 	Level2  uint64 `ch:"level2"` // past the second
 }
 
-// SilenceGroups counts all parcels under way by stage, last carrier and market. Of
-// the filter only shop and rule count, so that a page can offer the others.
-func (q *Queries) SilenceGroups(ctx context.Context, f SilenceFilter) ([]SilenceGroup, error) {
-	const sql = `SELECT stage, carrier, market, count() AS open, countIf(level = 0) AS risk, countIf(level = 1) AS level1, countIf(level = 2) AS level2
-		FROM (` + silences + `) GROUP BY stage, carrier, market ORDER BY stage, carrier, market LIMIT 20000`
-	return selectAll[SilenceGroup](ctx, q, "parcels by stage, carrier and market", sql, f.args()...)
-}
-
 // SilentParcel is a parcel under way that is silent, or soon will be for too long.
 type SilentParcel struct {
 	TrackingNumber string    `ch:"tracking_number"`
 	ParcelID       uuid.UUID `ch:"parcel_id"`
+	OpenedAt       time.Time `ch:"opened_at"` // of this life of the number
 	ShopID         string    `ch:"shop_id"`
 	OrderID        string    `ch:"order_id"`
 	Market         string    `ch:"market"`
@@ -111,24 +110,68 @@ const (
 	BySilence  = "silent" // silent for longest first
 )
 
-// Silent lists silent parcels, and those at risk.
-func (q *Queries) Silent(ctx context.Context, f SilenceFilter, order string, offset, limit int) ([]SilentParcel, error) {
-	return selectAll[SilentParcel](ctx, q, "silent parcels", silentSQL, silentArgs(f, order, offset, limit)...)
+const silenceOrder = `if(@order = 'silent', ifNull(-silent_secs, 0), 0), level = 2, abs(left_secs), tracking_number`
+
+// Silence is how parcels under way stand.
+type Silence struct {
+	Groups  []SilenceGroup // all of them; of the filter only shop and rule count, so that a page can offer the others
+	Parcels []SilentParcel // a page of those that the filter chooses
 }
 
-// EachSilent gives the same one after the other, for exports.
+// Silence counts the parcels under way and lists silent ones, and those at risk. One
+// scan of few columns counts them and finds the page; its rows are read by their key.
+func (q *Queries) Silence(ctx context.Context, f SilenceFilter, order string, offset, limit int) (Silence, error) {
+	const sql = `
+	WITH arraySlice(arraySort(arrayFlatten(groupArray(first))), @offset + 1, @limit) AS page
+	SELECT CAST(groupArray(20000)((stage, carrier, market, open, risk, level1, level2)),
+			'Array(Tuple(stage String, carrier String, market String, open UInt64, risk UInt64, level1 UInt64, level2 UInt64))') AS groups,
+		page.5 AS parcels, page.6 AS opened
+	FROM (
+		SELECT stage, carrier, market, count() AS open, countIf(level = 0) AS risk, countIf(level = 1) AS level1, countIf(level = 2) AS level2,
+			groupArraySortedIf(@through)((` + silenceOrder + `, parcel_id, opened_at), ` + chosen + `) AS first
+		FROM (` + silences + `) GROUP BY stage, carrier, market)
+	LIMIT 1`
+	found, err := selectOne[struct {
+		Groups  []SilenceGroup `ch:"groups"`
+		Parcels []uuid.UUID    `ch:"parcels"`
+		Opened  []time.Time    `ch:"opened"`
+	}](ctx, q, "parcels under way", sql, append(f.args(), clickhouse.Named("order", order),
+		clickhouse.Named("offset", offset), clickhouse.Named("limit", limit), clickhouse.Named("through", offset+limit))...)
+	if err != nil || len(found.Parcels) == 0 {
+		return Silence{Groups: found.Groups}, err
+	}
+	place := map[life]int{}
+	for i, id := range found.Parcels {
+		place[life{id, found.Opened[i].UnixMilli()}] = i
+	}
+	list, err := q.silentParcels(ctx, f, found.Parcels)
+	list = slices.DeleteFunc(list, func(p SilentParcel) bool { _, ok := place[p.life()]; return !ok })
+	slices.SortFunc(list, func(a, b SilentParcel) int { return cmp.Compare(place[a.life()], place[b.life()]) })
+	return Silence{found.Groups, list}, err
+}
+
+// life is the key of a row of parcels.
+type life struct {
+	parcel   uuid.UUID
+	openedAt int64 // Unix ms
+}
+
+func (p *SilentParcel) life() life { return life{p.ParcelID, p.OpenedAt.UnixMilli()} }
+
+// silentParcels returns those of these parcels that the filter still chooses.
+func (q *Queries) silentParcels(ctx context.Context, f SilenceFilter, parcels []uuid.UUID) ([]SilentParcel, error) {
+	const sql = silentColumns + ` FROM (` + silencesFrom + ` PREWHERE p.parcel_id IN @parcels` + silencesWhere + `) WHERE ` + chosen + ` LIMIT 10000`
+	return selectAll[SilentParcel](ctx, q, "silent parcels", sql, append(f.args(), clickhouse.Named("parcels", parcels))...)
+}
+
+// EachSilent gives all silent parcels one after the other, for exports.
 func (q *Queries) EachSilent(ctx context.Context, f SilenceFilter, order string, limit int, use func(*SilentParcel) error) error {
-	return selectEach(ctx, q, "silent parcels", silentSQL, use, silentArgs(f, order, 0, limit)...)
+	const sql = silentColumns + ` FROM (` + silences + `) WHERE ` + chosen + ` ORDER BY ` + silenceOrder + ` LIMIT @limit`
+	return selectEach(ctx, q, "silent parcels", sql, use, append(f.args(), clickhouse.Named("order", order), clickhouse.Named("limit", limit))...)
 }
 
-const silentSQL = `SELECT tracking_number, parcel_id, shop_id, order_id, market, origin, destination, stage, last_milestone, carrier, facility, country,
-		assumeNotNull(last_progress_at) AS last_progress_at, level, assumeNotNull(silent_secs) AS silent_secs, assumeNotNull(left_secs) AS left_secs
-	FROM (` + silences + `)` + chosen + `
-	ORDER BY if(@order = 'silent', -silent_secs, 0), level = 2, abs(left_secs), tracking_number LIMIT @limit OFFSET @offset`
-
-func silentArgs(f SilenceFilter, order string, offset, limit int) []any {
-	return append(f.args(), clickhouse.Named("order", order), clickhouse.Named("offset", offset), clickhouse.Named("limit", limit))
-}
+const silentColumns = `SELECT tracking_number, parcel_id, opened_at, shop_id, order_id, market, origin, destination, stage, last_milestone, carrier, facility, country,
+	assumeNotNull(last_progress_at) AS last_progress_at, level, assumeNotNull(silent_secs) AS silent_secs, assumeNotNull(left_secs) AS left_secs`
 
 // LatestScan is a scan that came in a moment ago.
 type LatestScan struct {
