@@ -7,13 +7,13 @@ import (
 )
 
 // Some questions take ClickHouse seconds with millions of parcels. Their answers
-// are kept for a minute, those of a page that refreshes itself for less than it takes
-// to ask again, and asked for once however many people wait. A page waits for
-// patience; after it, it shows the answer before (up to oldAnswer), or says that it
-// is being computed and loads itself again.
+// are kept for a minute, those of the page that refreshes itself for seconds, and
+// asked for once however many people wait. A page waits for patience; after it, it
+// shows the answer before (up to oldAnswer), or says that it is being computed and
+// loads itself again.
 const (
 	freshAnswer = time.Minute
-	liveAnswer  = 4 * time.Second // of a page that is refreshed every 5 s
+	liveAnswer  = 4 * time.Second // of the page that refreshes itself every 5 s: alone, one always sees a new one
 	oldAnswer   = 10 * time.Minute
 	patience    = 700 * time.Millisecond
 	keptAnswers = 64              // of some MB at most

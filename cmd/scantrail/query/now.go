@@ -110,7 +110,7 @@ const (
 	BySilence  = "silent" // silent for longest first
 )
 
-const silenceOrder = `if(@order = 'silent', ifNull(-silent_secs, 0), 0), level = 2, abs(left_secs), tracking_number`
+const silenceOrder = `if(@order = 'silent', ifNull(-silent_secs, 0), 0), level = 2, abs(left_secs), tracking_number, opened_at`
 
 // Silence is how parcels under way stand.
 type Silence struct {
@@ -125,16 +125,16 @@ func (q *Queries) Silence(ctx context.Context, f SilenceFilter, order string, of
 	WITH arraySlice(arraySort(arrayFlatten(groupArray(first))), @offset + 1, @limit) AS page
 	SELECT CAST(groupArray(20000)((stage, carrier, market, open, risk, level1, level2)),
 			'Array(Tuple(stage String, carrier String, market String, open UInt64, risk UInt64, level1 UInt64, level2 UInt64))') AS groups,
-		page.5 AS parcels, page.6 AS opened
+		page.5 AS opened, page.6 AS parcels
 	FROM (
 		SELECT stage, carrier, market, count() AS open, countIf(level = 0) AS risk, countIf(level = 1) AS level1, countIf(level = 2) AS level2,
-			groupArraySortedIf(@through)((` + silenceOrder + `, parcel_id, opened_at), ` + chosen + `) AS first
+			groupArraySortedIf(@through)((` + silenceOrder + `, parcel_id), ` + chosen + `) AS first
 		FROM (` + silences + `) GROUP BY stage, carrier, market)
 	LIMIT 1`
 	found, err := selectOne[struct {
 		Groups  []SilenceGroup `ch:"groups"`
-		Parcels []uuid.UUID    `ch:"parcels"`
 		Opened  []time.Time    `ch:"opened"`
+		Parcels []uuid.UUID    `ch:"parcels"`
 	}](ctx, q, "parcels under way", sql, append(f.args(), clickhouse.Named("order", order),
 		clickhouse.Named("offset", offset), clickhouse.Named("limit", limit), clickhouse.Named("through", offset+limit))...)
 	if err != nil || len(found.Parcels) == 0 {
