@@ -131,11 +131,13 @@ func New(o Options) (http.Handler, error) {
 		}
 		mux.Handle(p.pattern, c.visit(p))
 	}
-	static, err := fs.Sub(files, "static")
+	assets, err := files.ReadDir("static")
 	if err != nil {
 		return nil, err
 	}
-	mux.Handle("GET /static/", http.StripPrefix("/static/", cached(http.FileServerFS(static))))
+	for _, a := range assets { // one by one: a folder would be listed
+		mux.Handle("GET /static/"+a.Name(), cached(http.FileServerFS(files)))
+	}
 	mux.Handle("/", c.visit(page{name: "error", serve: func(*request) error { return query.ErrNone }}))
 	return mux, nil
 }

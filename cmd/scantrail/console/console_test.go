@@ -102,6 +102,11 @@ func TestEmpty(t *testing.T) {
 	if status, _, body := s.get("/nowhere"); status != http.StatusNotFound || !strings.Contains(body, "There is nothing here") {
 		t.Errorf("/nowhere: %d %s", status, body)
 	}
+	for _, path := range []string{"/static/", "/static/none.css", "/templates/now.html"} {
+		if status, header, _ := s.get(path); status != http.StatusNotFound || strings.Contains(header.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", path, status, header)
+		}
+	}
 	if status, header, _ := s.get("/static/console.css"); status != http.StatusOK || !strings.Contains(header.Get("Cache-Control"), "immutable") {
 		t.Errorf("the style sheet: %d %v", status, header)
 	}
