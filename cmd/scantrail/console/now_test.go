@@ -1,13 +1,18 @@
 package console
 
 import (
+	"context"
 	"encoding/csv"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"scantrail/cmd/scantrail/query/querytest"
 	"scantrail/schemas/texts"
 	"scantrail/sink"
 	"scantrail/sink/chdb/chdbtest"
@@ -36,6 +41,43 @@ func TestNow(t *testing.T) {
 
 func listed(body string) int {
 	return strings.Count(body, `<td class="tight"><span class="badge level-`)
+}
+
+// asking counts the queries that are asked.
+type asking struct {
+	driver.Conn
+	n atomic.Int32
+}
+
+func (a *asking) Select(ctx context.Context, rows any, sql string, args ...any) error {
+	a.n.Add(1)
+	return a.Conn.Select(ctx, rows, sql, args...)
+}
+
+// Whoever looks at the same within seconds shares one answer; other filters have
+// their own.
+func TestNowIsShared(t *testing.T) {
+	w := querytest.Start(t)
+	rows, now := &asking{Conn: w.Rows}, w.Clock
+	s := siteOf(t, Options{Rows: rows, Now: func() time.Time { return now }})
+	asked := func(url string, later time.Duration) int {
+		now = now.Add(later)
+		before := rows.n.Load()
+		s.settled(url)
+		return int(rows.n.Load() - before)
+	}
+	if n := asked("/?lang=zh", 0); n == 0 {
+		t.Error("nothing is asked")
+	}
+	if n := asked("/?lang=en", liveAnswer-1); n != 0 {
+		t.Errorf("%d queries are asked again", n)
+	}
+	if n := asked("/?stage=linehaul", 0); n == 0 {
+		t.Error("another filter has the same answer")
+	}
+	if n := asked("/", 1); n == 0 {
+		t.Error("the answer is not renewed")
+	}
 }
 
 // A refresh brings the content alone.

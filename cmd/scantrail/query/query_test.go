@@ -76,10 +76,19 @@ func TestSilencePages(t *testing.T) {
 		return all
 	}
 	every := list(SilenceFilter{}, ByTimeLeft)
-	first := every[0]
+	first, groups, largest := every[0], map[SilenceFilter]int{}, SilenceFilter{}
+	for _, p := range every {
+		f := SilenceFilter{Stage: p.Stage, Carrier: p.Carrier, Market: p.Market}
+		if groups[f]++; groups[f] > groups[largest] {
+			largest = f
+		}
+	}
+	if groups[largest] < 2 {
+		t.Error("no stage, carrier and market have two parcels")
+	}
 	for name, f := range map[string]SilenceFilter{
 		"nothing": {}, "stage": {Stage: first.Stage}, "carrier": {Carrier: first.Carrier}, "market": {Market: first.Market},
-		"shop": {Shop: first.ShopID}, "level": {Level: "2"}, "rule": {Rule: "gap_72h"}, "a shop that does not exist": {Shop: "' OR 1 = 1 --"},
+		"shop": {Shop: first.ShopID}, "level": {Level: "2"}, "rule": {Rule: "gap_72h"}, "group": largest, "a shop that does not exist": {Shop: "' OR 1 = 1 --"},
 		"all": {Stage: first.Stage, Carrier: first.Carrier, Market: first.Market, Shop: first.ShopID, Level: strconv.Itoa(int(first.Level))},
 	} {
 		for _, order := range []string{ByTimeLeft, BySilence} {
@@ -87,15 +96,15 @@ func TestSilencePages(t *testing.T) {
 			if name != "nothing" && len(want) >= len(every) || len(want) == 0 && f.Shop == "" {
 				t.Errorf("filter by %s: %d of %d", name, len(want), len(every))
 			}
-			const size = 3 // fewer than many groups have
-			for _, offset := range []int{0, len(want) / 2, len(want)} {
+			for _, page := range [][2]int{{0, 3}, {1, 1}, {len(want) / 2, 7}, {len(want), 3}} {
+				offset, size := page[0], page[1]
 				got, err := q.Silence(ctx, f, order, offset, size)
 				must(t, err)
 				if offset == 0 && order == ByTimeLeft {
 					checkGroups(t, w, f, got.Groups, list(SilenceFilter{Shop: f.Shop, Rule: f.Rule}, order))
 				}
-				if page := want[min(offset, len(want)):min(offset+size, len(want))]; !slices.Equal(got.Parcels, page) {
-					t.Errorf("filter by %s, order %q, from %d: %+v, want %+v", name, order, offset, got.Parcels, page)
+				if list := want[min(offset, len(want)):min(offset+size, len(want))]; !slices.Equal(got.Parcels, list) {
+					t.Errorf("filter by %s, order %q, from %d: %+v, want %+v", name, order, offset, got.Parcels, list)
 				}
 			}
 		}
