@@ -7,8 +7,6 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
-
-	"scantrail/schemas"
 )
 
 // Scope says whose rows somebody may see.
@@ -48,7 +46,6 @@ func (q *Queries) For(scope Scope) *Visible { return &Visible{q, scope} }
 const (
 	maxLives = 20
 	maxScans = 1000
-	maxLinks = 8 // more numbers than these name no one parcel
 )
 
 // A life may get scans that belong to it for this long after its end, or after its
@@ -95,13 +92,9 @@ type VisibleParcel struct {
 // number is canonical, and may be one that a carrier has linked with the parcel's.
 // ErrNone without any.
 func (v *Visible) Lives(ctx context.Context, number string) ([]VisibleParcel, error) {
-	numbers, err := v.q.linked(ctx, number)
+	numbers, err := v.q.LinkedNumbers(ctx, number)
 	if err != nil {
 		return nil, err
-	}
-	ids := []string{schemas.ParcelID(number).String()}
-	for _, n := range numbers {
-		ids = append(ids, schemas.ParcelID(n).String())
 	}
 	const sql = `SELECT tracking_number, parcel_id, shop_id, order_id, toString(market) AS market, toString(origin) AS origin,
 			toString(destination) AS destination, carriers, toString(product) AS product, opened_at, toString(stage) AS stage,
@@ -111,7 +104,7 @@ func (v *Visible) Lives(ctx context.Context, number string) ([]VisibleParcel, er
 		FROM parcels FINAL WHERE parcel_id IN @ids ORDER BY parcel_id, opened_at LIMIT 200`
 	// All lives are read, also those that must not be seen: where the next one
 	// begins, this one is over.
-	all, err := selectAll[VisibleParcel](ctx, v.q, "parcel", sql, clickhouse.Named("ids", ids))
+	all, err := selectAll[VisibleParcel](ctx, v.q, "parcel", sql, clickhouse.Named("ids", ParcelIDs(numbers)))
 	if err != nil {
 		return nil, err
 	}
@@ -157,29 +150,13 @@ func bound(lives []VisibleParcel) {
 	}
 }
 
-// linked returns the numbers that carriers have linked with one. A number with
-// more than 8, or one that was quarantined, is no parcel's own.
-func (q *Queries) linked(ctx context.Context, number string) ([]string, error) {
-	const sql = `SELECT DISTINCT if(tracking_number = @number, other_number, tracking_number) AS other
-		FROM aliases WHERE (tracking_number = @number OR other_number = @number) AND tracking_number != other_number
-			AND other NOT IN (SELECT entity FROM data_gaps WHERE kind = 'quarantine')
-		ORDER BY other LIMIT 9`
-	rows, err := selectAll[struct {
-		Other string `ch:"other"`
-	}](ctx, q, "linked numbers", sql, clickhouse.Named("number", number))
-	if err != nil || len(rows) > maxLinks {
-		return nil, err
-	}
-	others := make([]string, len(rows))
-	for i, r := range rows {
-		others[i] = r.Other
-	}
-	return others, nil
-}
-
 // Numbers returns the other numbers of a parcel.
 func (v *Visible) Numbers(ctx context.Context, p *VisibleParcel) ([]string, error) {
-	return v.q.linked(ctx, p.TrackingNumber)
+	all, err := v.q.LinkedNumbers(ctx, p.TrackingNumber)
+	if err != nil {
+		return nil, err
+	}
+	return all[1:], nil
 }
 
 // VisibleScan is one fact of a trail, however often it was sent.
