@@ -105,7 +105,7 @@ type liveFigures struct {
 
 const (
 	liveEvery = 2 * time.Second
-	lagLimit  = 2 * time.Second
+	lagLimit  = 500 * time.Millisecond // a page waits for it, also while Kafka is away
 )
 
 // now returns false where this process does not ingest: its own figures would
