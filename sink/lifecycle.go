@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -54,8 +55,8 @@ func (l Lifecycle) tables() []tableLife {
 		{table: "scans", start: month, days: l.ScanDays, tiers: true},
 		{table: "scan_texts", start: month, days: l.TextDays, tiers: true},
 		{table: "alert_transitions", start: "toDateTime(changed_at)", days: l.TransitionDays},
-		{table: "dead_letters", start: "toDateTime(received_at)", days: or(l.DeadLetterDays, DefaultDeadLetterDays)},
-		{table: "raw_records", start: day, days: or(l.RawDays, DefaultRawDays), keep: l.RawDays == 0},
+		{table: "dead_letters", start: "toDateTime(received_at)", days: cmp.Or(l.DeadLetterDays, DefaultDeadLetterDays)},
+		{table: "raw_records", start: day, days: cmp.Or(l.RawDays, DefaultRawDays), keep: l.RawDays == 0},
 		{table: "archive", start: "toDateTime(evicted_at)", days: archiveDays},
 	}
 }
@@ -140,7 +141,7 @@ func (o MigrateOptions) setTableLife(ctx context.Context, conn driver.Conn, t ta
 	if err := o.exec(ctx, conn, "lifecycle of "+t.table, alter+do); err != nil {
 		return changed, err
 	}
-	return fmt.Sprintf("%s: TTL %s", t.table, or(want, "none")), nil
+	return fmt.Sprintf("%s: TTL %s", t.table, cmp.Or(want, "none")), nil
 }
 
 // bare takes out what releases of the server write differently.

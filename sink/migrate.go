@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -144,7 +145,7 @@ func quoteIdent(s string) string {
 // connects to the database `default`, since one cannot connect to one that
 // does not exist.
 func EnsureDatabase(ctx context.Context, o Options) error {
-	name := or(o.Database, "default")
+	name := cmp.Or(o.Database, "default")
 	if name == "default" {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -74,7 +75,7 @@ func (o Options) driverOptions() (*clickhouse.Options, error) {
 	opts := &clickhouse.Options{
 		Protocol: protocol,
 		Addr:     addrs,
-		Auth:     clickhouse.Auth{Database: or(o.Database, "default"), Username: o.User, Password: o.Password},
+		Auth:     clickhouse.Auth{Database: cmp.Or(o.Database, "default"), Username: o.User, Password: o.Password},
 		Settings: clickhouse.Settings{
 			// A block that waits in the server's memory is not written yet.
 			"async_insert": 0,
@@ -84,11 +85,11 @@ func (o Options) driverOptions() (*clickhouse.Options, error) {
 			// the insert; FINAL and merges do it in any case.
 			"optimize_on_insert": 0,
 		},
-		DialTimeout:         or(o.DialTimeout, 5*time.Second),
-		ReadTimeout:         or(o.ReadTimeout, 60*time.Second),
-		MaxOpenConns:        or(o.MaxConns, 8),
-		MaxIdleConns:        or(o.MaxConns, 8),
-		HttpMaxConnsPerHost: or(o.MaxConns, 8),
+		DialTimeout:         cmp.Or(o.DialTimeout, 5*time.Second),
+		ReadTimeout:         cmp.Or(o.ReadTimeout, 60*time.Second),
+		MaxOpenConns:        cmp.Or(o.MaxConns, 8),
+		MaxIdleConns:        cmp.Or(o.MaxConns, 8),
+		HttpMaxConnsPerHost: cmp.Or(o.MaxConns, 8),
 	}
 	if o.Cluster != "" {
 		maps.Copy(opts.Settings, clusterSettings())
@@ -169,12 +170,4 @@ func (t TLSOptions) config() (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

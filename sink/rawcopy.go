@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,8 @@ func NewRawCopy(cfg Config, o RawOptions) (*RawCopy, error) {
 	case o.Days < 0 || o.ValueBytes < 0:
 		return nil, fmt.Errorf("raw copy: Days %d, ValueBytes %d: want positive numbers", o.Days, o.ValueBytes)
 	}
-	o.Days, o.ValueBytes = or(o.Days, DefaultRawDays), or(o.ValueBytes, DefaultRawValueBytes)
-	cfg.Group, cfg.FlushBytes, cfg.AcceptGaps = or(cfg.Group, schemas.RawGroup), or(cfg.FlushBytes, 32<<20), true
+	o.Days, o.ValueBytes = cmp.Or(o.Days, DefaultRawDays), cmp.Or(o.ValueBytes, DefaultRawValueBytes)
+	cfg.Group, cfg.FlushBytes, cfg.AcceptGaps = cmp.Or(cfg.Group, schemas.RawGroup), cmp.Or(cfg.FlushBytes, 32<<20), true
 	s, err := newSink("raw_copy", cfg)
 	if err != nil {
 		return nil, err

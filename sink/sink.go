@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,13 +85,13 @@ func newSink(subsystem string, cfg Config) (*Sink, error) {
 	case cfg.FlushRows < 0 || cfg.FlushRows > maxBlockRows:
 		return nil, fmt.Errorf("sink: FlushRows %d, want 1 to %d", cfg.FlushRows, maxBlockRows)
 	}
-	cfg.Group = or(cfg.Group, schemas.SinkGroup)
-	cfg.FlushInterval = or(cfg.FlushInterval, time.Second)
-	cfg.FlushRows = or(cfg.FlushRows, maxBlockRows)
-	cfg.FlushBytes = or(cfg.FlushBytes, 64<<20)
-	cfg.ShutdownTimeout = or(cfg.ShutdownTimeout, 10*time.Second)
-	cfg.RetryMin = or(cfg.RetryMin, 100*time.Millisecond)
-	cfg.RetryMax = or(cfg.RetryMax, 10*time.Second)
+	cfg.Group = cmp.Or(cfg.Group, schemas.SinkGroup)
+	cfg.FlushInterval = cmp.Or(cfg.FlushInterval, time.Second)
+	cfg.FlushRows = cmp.Or(cfg.FlushRows, maxBlockRows)
+	cfg.FlushBytes = cmp.Or(cfg.FlushBytes, 64<<20)
+	cfg.ShutdownTimeout = cmp.Or(cfg.ShutdownTimeout, 10*time.Second)
+	cfg.RetryMin = cmp.Or(cfg.RetryMin, 100*time.Millisecond)
+	cfg.RetryMax = cmp.Or(cfg.RetryMax, 10*time.Second)
 	m, err := newMetricsOf(subsystem, cfg.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("sink: metrics: %w", err)

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -39,7 +40,7 @@ func kindList() string {
 	return strings.Join(names, ", ")
 }
 
-func (k Kind) or() Kind { return or(k, KindWebhook) }
+func (k Kind) or() Kind { return cmp.Or(k, KindWebhook) }
 
 // Chat reports whether people read what is sent, in a format of its vendor.
 func (k Kind) Chat() bool {

@@ -7,6 +7,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -72,19 +73,19 @@ func New(cfg Config) (*Notifier, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	cfg.HoldLimit = or(cfg.HoldLimit, 24*time.Hour)
-	cfg.IncidentLimit = or(cfg.IncidentLimit, 7*24*time.Hour)
-	cfg.GiveUpAfter = or(cfg.GiveUpAfter, 24*time.Hour)
-	cfg.RetryMin = or(cfg.RetryMin, time.Second)
-	cfg.RetryMax = or(cfg.RetryMax, 5*time.Minute)
-	cfg.Timeout = or(cfg.Timeout, defaultTimeout)
-	cfg.MaxWaiting = or(cfg.MaxWaiting, 10_000)
-	cfg.MaxHeld = or(cfg.MaxHeld, 10_000)
-	cfg.MaxStanding = or(cfg.MaxStanding, 10_000)
-	cfg.Resend = or(cfg.Resend, defaultResend)
-	cfg.StandLimit = or(cfg.StandLimit, defaultStandLimit)
-	cfg.tick = or(cfg.tick, 200*time.Millisecond)
-	cfg.commit = or(cfg.commit, time.Second)
+	cfg.HoldLimit = cmp.Or(cfg.HoldLimit, 24*time.Hour)
+	cfg.IncidentLimit = cmp.Or(cfg.IncidentLimit, 7*24*time.Hour)
+	cfg.GiveUpAfter = cmp.Or(cfg.GiveUpAfter, 24*time.Hour)
+	cfg.RetryMin = cmp.Or(cfg.RetryMin, time.Second)
+	cfg.RetryMax = cmp.Or(cfg.RetryMax, 5*time.Minute)
+	cfg.Timeout = cmp.Or(cfg.Timeout, defaultTimeout)
+	cfg.MaxWaiting = cmp.Or(cfg.MaxWaiting, 10_000)
+	cfg.MaxHeld = cmp.Or(cfg.MaxHeld, 10_000)
+	cfg.MaxStanding = cmp.Or(cfg.MaxStanding, 10_000)
+	cfg.Resend = cmp.Or(cfg.Resend, defaultResend)
+	cfg.StandLimit = cmp.Or(cfg.StandLimit, defaultStandLimit)
+	cfg.tick = cmp.Or(cfg.tick, 200*time.Millisecond)
+	cfg.commit = cmp.Or(cfg.commit, time.Second)
 	var err error
 	if cfg.Receivers, err = checked(cfg.Receivers); err != nil {
 		return nil, err
@@ -105,21 +106,13 @@ func checked(all []Receiver) ([]Receiver, error) {
 			return nil, fmt.Errorf("notify: two receivers are named %q", e.Name)
 		}
 		names[e.Name] = true
-		e.RatePerMinute = or(e.RatePerMinute, e.Kind.rate())
+		e.RatePerMinute = cmp.Or(e.RatePerMinute, e.Kind.rate())
 		if len(e.Statuses) == 0 {
 			e.Statuses = DefaultStatuses()
 		}
 		out[i] = e
 	}
 	return out, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Run delivers until ctx ends, which is no error. It waits for as long as Kafka

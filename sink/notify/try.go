@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func Try(ctx context.Context, c Config, receiver, rule, language string) (Answer
 	if err != nil {
 		return Answer{}, err
 	}
-	c.Timeout = or(c.Timeout, defaultTimeout)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

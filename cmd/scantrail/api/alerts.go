@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"scantrail/cmd/scantrail/console"
@@ -140,7 +139,7 @@ func (r *request) answerCSV(alerts []alert) error {
 			a.Destination, a.Carrier, a.Facility, a.Country, stamp(&a.AnchorAt), stamp(a.OpenedAt), stamp(&a.ChangedAt), stamp(a.EndedAt), strconv.Itoa(int(a.SilentSecs)),
 			a.Cause, a.Action, strconv.FormatBool(a.Backfill), strconv.FormatBool(a.Held), strconv.FormatBool(a.Uncertain), a.Policy}
 		for i := range row {
-			row[i] = cell(row[i])
+			row[i] = console.CSVText(row[i])
 		}
 		if err := w.Write(row); err != nil {
 			return err
@@ -161,12 +160,4 @@ func stamp(t *time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02T15:04:05.000Z")
-}
-
-// cell guards a text against being taken for a formula by a spreadsheet.
-func cell(s string) string {
-	if s = console.Clean(s); s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }

@@ -84,18 +84,23 @@ func cells(row []any) []string {
 	return out
 }
 
-// cell is one value as text. Strings are cleaned, and guarded: a spreadsheet takes
-// what begins with one of = + - @ tab CR for a formula.
+// CSVText is a text for a file: cleaned, and guarded, since a spreadsheet takes what
+// begins with one of = + - @ tab CR for a formula.
+func CSVText(text string) string {
+	s := Clean(text)
+	if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) || text != "" && strings.ContainsRune("\t\r", rune(text[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// cell is one value as text.
 func cell(c any) string {
 	switch c := c.(type) {
 	case nil:
 		return ""
 	case string:
-		s := Clean(c)
-		if s != "" && strings.ContainsRune("=+-@\t\r\n", rune(s[0])) || c != "" && strings.ContainsRune("\t\r", rune(c[0])) {
-			return "'" + s
-		}
-		return s
+		return CSVText(c)
 	case time.Time:
 		if c.IsZero() {
 			return ""
