@@ -30,6 +30,8 @@ func (p place) lane() string { return p.origin + "-" + p.destination }
 
 // key is the Kafka key of the lane's alerts. It cannot collide with a tracking
 // number, which has no colon.
+func key(a *schemas.Alert) string { return placeOf(a).key() }
+
 func (p place) key() string { return "lane:" + p.lane() }
 
 func placeOf(a *schemas.Alert) place { return place{a.Origin, a.Destination, a.Detail} }

@@ -145,32 +145,3 @@ func TestVersion(t *testing.T) {
 		t.Errorf("a silence of %d s", got)
 	}
 }
-
-// What was published here counts before ClickHouse shows it, and not after it
-// shows something newer.
-func TestMerge(t *testing.T) {
-	r := defaults()
-	open := r.opened(here, count{open: 100, stalled: 30}, at(0))
-	ended := r.change(open, at(10), schemas.AlertResolved)
-	for _, c := range []struct {
-		name        string
-		sent, shown []schemas.Alert
-		slot        int64
-		want, kept  int // open incidents, and those still held against ClickHouse
-	}{
-		{"not written yet", []schemas.Alert{open}, nil, at(5), 1, 1},
-		{"written", []schemas.Alert{open}, []schemas.Alert{open}, at(5), 1, 0},
-		{"its end is not written yet", []schemas.Alert{ended}, []schemas.Alert{open}, at(15), 0, 1},
-		{"somebody else ended it", []schemas.Alert{open}, []schemas.Alert{ended}, at(15), 0, 0},
-		{"another's", nil, []schemas.Alert{open}, at(5), 1, 0},
-		{"never written", []schemas.Alert{open}, nil, at(61), 0, 0},
-	} {
-		w := &Watch{sent: map[schemas.ID]schemas.Alert{}}
-		for _, a := range c.sent {
-			w.sent[a.AlertID] = a
-		}
-		if got := w.merge(c.shown, c.slot); len(got) != c.want || len(w.sent) != c.kept {
-			t.Errorf("%s: %d open, %d kept, want %d and %d", c.name, len(got), len(w.sent), c.want, c.kept)
-		}
-	}
-}

@@ -3,9 +3,9 @@ package lanes
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -60,10 +60,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 type Watch struct {
 	cfg    Config
 	rules  rules
-	client *kgo.Client
+	alerts *watch.Alerts
 
-	last int64                        // slot of the last look
-	sent map[schemas.ID]schemas.Alert // published here, until ClickHouse shows it
+	last int64 // slot of the last look
 }
 
 // New connects nothing yet; Run does.
@@ -73,13 +72,12 @@ func New(cfg Config) (*Watch, error) {
 	cfg.Timeout = cmp.Or(cfg.Timeout, time.Minute)
 	cfg.Thresholds = cmp.Or(cfg.Thresholds, DefaultThresholds())
 	cfg.MaxIncidents = cmp.Or(cfg.MaxIncidents, 1000)
-	client, err := kgo.NewClient(append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)],
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
+	alerts, err := watch.NewAlerts(cfg.Kafka, remembered)
 	if err != nil {
-		return nil, fmt.Errorf("lanes: kafka: %w", err)
+		return nil, fmt.Errorf("lanes: %w", err)
 	}
 	return &Watch{
-		cfg: cfg, client: client, sent: map[schemas.ID]schemas.Alert{},
+		cfg: cfg, alerts: alerts,
 		rules: rules{cfg.Thresholds, cfg.Generation, cfg.MaxIncidents},
 	}, nil
 }
@@ -87,7 +85,7 @@ func New(cfg Config) (*Watch, error) {
 // Run looks until ctx ends. While ClickHouse or Kafka is away it tries again, at
 // longer and longer intervals, and publishes nothing.
 func (w *Watch) Run(ctx context.Context) error {
-	defer w.client.Close()
+	defer w.alerts.Close()
 	l := watch.Loop{What: "the lanes", Poll: w.cfg.Poll, Longest: w.cfg.Every, Failed: w.cfg.Metrics.Failures.Inc, Log: w.cfg.Log}
 	l.Run(ctx, w.look)
 	return nil
@@ -102,7 +100,7 @@ func (w *Watch) look(ctx context.Context) error {
 	if err != nil || f.slot <= w.last {
 		return err
 	}
-	if err := w.publish(ctx, f.changes); err != nil {
+	if err := w.alerts.Publish(ctx, f.changes, key); err != nil {
 		return err
 	}
 	w.last = f.slot
@@ -135,50 +133,10 @@ func (w *Watch) find(ctx context.Context) (f finding, err error) {
 	if err != nil {
 		return f, err
 	}
-	open := w.merge(shown, f.slot)
+	open := slices.DeleteFunc(w.alerts.Merge(shown, f.slot), func(a schemas.Alert) bool { return !watch.IsOpen(&a) })
 	f.open = len(open)
 	f.changes, f.dropped = w.rules.transitions(f.slot, counts, complete, open)
 	return f, nil
-}
-
-// merge returns the open incidents: as ClickHouse shows them, or as they were
-// published here where that is newer.
-func (w *Watch) merge(shown []schemas.Alert, slot int64) []schemas.Alert {
-	for i := range shown {
-		if own, ok := w.sent[shown[i].AlertID]; ok && own.Version <= shown[i].Version {
-			delete(w.sent, own.AlertID)
-		}
-	}
-	var open []schemas.Alert
-	for i := range shown {
-		if _, newer := w.sent[shown[i].AlertID]; !newer && watch.IsOpen(&shown[i]) {
-			open = append(open, shown[i])
-		}
-	}
-	for id, own := range w.sent {
-		if own.ChangedAt < slot-remembered.Milliseconds() {
-			delete(w.sent, id) // it never arrived
-		} else if watch.IsOpen(&own) {
-			open = append(open, own)
-		}
-	}
-	return open
-}
-
-// publish sends transitions to parcel.alerts and returns when Kafka has them.
-func (w *Watch) publish(ctx context.Context, changes []schemas.Alert) error {
-	records := make([]*kgo.Record, len(changes))
-	for i := range changes {
-		a := &changes[i]
-		records[i] = &kgo.Record{Topic: schemas.AlertsTopic, Key: []byte(placeOf(a).key()), Value: schemas.AppendAlertJSON(nil, a)}
-	}
-	if err := w.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("write to %s: %w", schemas.AlertsTopic, errors.Join(err, context.Cause(ctx)))
-	}
-	for _, a := range changes {
-		w.sent[a.AlertID] = a
-	}
-	return nil
 }
 
 // report says what a look found.

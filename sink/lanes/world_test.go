@@ -91,7 +91,7 @@ func (w *world) watchOf(conn driver.Conn, log *slog.Logger) *Watch {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(l.client.Close)
+	w.t.Cleanup(l.alerts.Close)
 	return l
 }
 
@@ -233,7 +233,7 @@ func (w *world) lookTogether(processes ...*Watch) {
 		}
 	}
 	for i, p := range processes {
-		if err := p.publish(w.t.Context(), found[i].changes); err != nil {
+		if err := p.alerts.Publish(w.t.Context(), found[i].changes, key); err != nil {
 			w.t.Fatal(err)
 		}
 	}

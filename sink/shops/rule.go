@@ -50,7 +50,9 @@ func (b *breach) alertID() schemas.ID {
 
 // key is the Kafka key of the shop's alerts. It cannot collide with a tracking
 // number, which has no colon.
-func key(shop string) string { return "shop:" + shop }
+func key(a *schemas.Alert) string { return keyOf(a.ShopID) }
+
+func keyOf(shop string) string { return "shop:" + shop }
 
 // firstWeek is the earliest week that alerts are about at slot.
 func firstWeek(slot int64) int64 {
@@ -108,7 +110,7 @@ func (b *breach) status() (status schemas.AlertStatus, ended int64) {
 // its end was never open.
 func (b *breach) opened(slot int64) schemas.Alert {
 	a := schemas.Alert{
-		AlertID: b.alertID(), Home: schemas.Hash([]byte(key(b.shop))), Rule: b.rule, Level: 1,
+		AlertID: b.alertID(), Home: schemas.Hash([]byte(keyOf(b.shop))), Rule: b.rule, Level: 1,
 		ShopID: b.shop, AnchorAt: b.week, ChangedAt: slot, Cause: causes()[b.rule], Policy: b.policy, Backfill: b.overdue,
 	}
 	if a.Status, a.EndedAt = b.status(); a.Status == schemas.AlertOpen {

@@ -3,7 +3,6 @@ package shops
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -62,10 +61,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // Watch looks at the scores of shops and publishes what changes.
 type Watch struct {
 	cfg    Config
-	client *kgo.Client
+	alerts *watch.Alerts
 
-	last int64                        // slot of the last look
-	sent map[schemas.ID]schemas.Alert // published here, until ClickHouse shows it
+	last int64 // slot of the last look
 }
 
 // New connects nothing yet; Run does.
@@ -73,18 +71,17 @@ func New(cfg Config) (*Watch, error) {
 	cfg.Every = cmp.Or(cfg.Every, time.Hour)
 	cfg.Poll = cmp.Or(cfg.Poll, 15*time.Second)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 2*time.Minute)
-	client, err := kgo.NewClient(append(cfg.Kafka[:len(cfg.Kafka):len(cfg.Kafka)],
-		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
+	alerts, err := watch.NewAlerts(cfg.Kafka, remembered)
 	if err != nil {
-		return nil, fmt.Errorf("shops: kafka: %w", err)
+		return nil, fmt.Errorf("shops: %w", err)
 	}
-	return &Watch{cfg: cfg, client: client, sent: map[schemas.ID]schemas.Alert{}}, nil
+	return &Watch{cfg: cfg, alerts: alerts}, nil
 }
 
 // Run looks until ctx ends. While ClickHouse or Kafka is away it tries again, at
 // longer and longer intervals.
 func (w *Watch) Run(ctx context.Context) error {
-	defer w.client.Close()
+	defer w.alerts.Close()
 	l := watch.Loop{What: "the scores of shops", Poll: w.cfg.Poll, Longest: 5 * time.Minute, Failed: w.cfg.Metrics.Failures.Inc, Log: w.cfg.Log}
 	l.Run(ctx, w.look)
 	return nil
@@ -99,7 +96,7 @@ func (w *Watch) look(ctx context.Context) error {
 	if err != nil || f.slot <= w.last {
 		return err
 	}
-	if err := w.publish(ctx, f.changes); err != nil {
+	if err := w.alerts.Publish(ctx, f.changes, key); err != nil {
 		return err
 	}
 	w.last = f.slot
@@ -138,7 +135,7 @@ func (w *Watch) find(ctx context.Context) (f finding, err error) {
 	if err != nil {
 		return f, err
 	}
-	alerts := w.merge(shown, f.slot)
+	alerts := w.alerts.Merge(shown, f.slot)
 	f.changes = transitions(f.slot, w.cfg.Generation, breaches, complete, alerts)
 	f.open = countOpen(alerts, f.changes)
 	return f, w.markHistory(ctx, f.changes, alerts)
@@ -159,28 +156,6 @@ func countOpen(alerts, changes []schemas.Alert) int {
 		}
 	}
 	return n
-}
-
-// merge returns the alerts as ClickHouse shows them, or as they were published here
-// where that is newer.
-func (w *Watch) merge(shown []schemas.Alert, slot int64) []schemas.Alert {
-	all := map[schemas.ID]schemas.Alert{}
-	for _, a := range shown {
-		all[a.AlertID] = a
-	}
-	for id, own := range w.sent {
-		switch {
-		case own.Version <= all[id].Version, own.ChangedAt < slot-remembered.Milliseconds(): // written, or it never arrived
-			delete(w.sent, id)
-		default:
-			all[id] = own
-		}
-	}
-	merged := make([]schemas.Alert, 0, len(all))
-	for _, a := range all {
-		merged = append(merged, a)
-	}
-	return merged
 }
 
 // markHistory marks new alerts as backfill that are about weeks of which all is
@@ -207,22 +182,6 @@ func (w *Watch) markHistory(ctx context.Context, changes, alerts []schemas.Alert
 			a.Backfill = true
 			*a = watch.Stamp(*a, w.cfg.Generation, 0)
 		}
-	}
-	return nil
-}
-
-// publish sends transitions to parcel.alerts and returns when Kafka has them.
-func (w *Watch) publish(ctx context.Context, changes []schemas.Alert) error {
-	records := make([]*kgo.Record, len(changes))
-	for i := range changes {
-		a := &changes[i]
-		records[i] = &kgo.Record{Topic: schemas.AlertsTopic, Key: []byte(key(a.ShopID)), Value: schemas.AppendAlertJSON(nil, a)}
-	}
-	if err := w.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("write to %s: %w", schemas.AlertsTopic, errors.Join(err, context.Cause(ctx)))
-	}
-	for _, a := range changes {
-		w.sent[a.AlertID] = a
 	}
 	return nil
 }

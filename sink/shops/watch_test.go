@@ -165,7 +165,7 @@ func TestTwoPublishers(t *testing.T) {
 			found[p] = f
 		}
 		for p, f := range found {
-			if err := p.publish(t.Context(), f.changes); err != nil {
+			if err := p.alerts.Publish(t.Context(), f.changes, key); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -98,7 +98,7 @@ func (w *world) watch() *Watch {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(s.client.Close)
+	w.t.Cleanup(s.alerts.Close)
 	return s
 }
 
