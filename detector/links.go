@@ -194,7 +194,8 @@ func (m *Machine) applyHandover(r *schemas.Record, out *Output) {
 }
 
 // withdrawHanded ends the alerts that are handed over to a parcel that is
-// quarantined.
+// quarantined, but for those that it told of at this record: it may be quarantined
+// by the hand-over itself, and has then withdrawn what both homes knew.
 func (m *Machine) withdrawHanded(e *entity, h *schemas.Handover, out *Output) {
 	m.ordinal = 0
 	for i := range h.Alerts {
@@ -203,9 +204,13 @@ func (m *Machine) withdrawHanded(e *entity, h *schemas.Handover, out *Output) {
 			continue
 		}
 		f := family(a.Family)
+		id := AlertID(f.name(), a.TrackingNumber, int64(a.Anchor))
+		if slices.ContainsFunc(out.Alerts, func(t schemas.Alert) bool { return t.AlertID == id && t.Version > m.version }) {
+			continue
+		}
 		rule, detail := f.rule(a.Level)
 		out.Alerts = append(out.Alerts, schemas.Alert{
-			AlertID: AlertID(f.name(), a.TrackingNumber, int64(a.Anchor)), Home: m.idOf(e), Version: m.nextVersion(),
+			AlertID: id, Home: m.idOf(e), Version: m.nextVersion(),
 			Rule: rule, Detail: detail, Level: a.Level, Status: schemas.AlertWithdrawn, Milestone: f.missing(),
 			ParcelID: m.idOf(e), TrackingNumber: out.text.of(m.numberOf(e)), AnchorAt: millis(a.Anchor), OpenedAt: millis(a.Opened),
 			ChangedAt: millis(m.nowOf(e)), Backfill: a.Backfill,

@@ -1,6 +1,7 @@
 package detector
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -102,6 +103,40 @@ func TestQuarantine(t *testing.T) {
 	rows := m.DirtyParcels(10, nil)
 	if len(rows) != 1 || rows[0].Facts != MaxFacts+1 {
 		t.Errorf("rows %+v", rows)
+	}
+}
+
+// TestQuarantinedByHandover hands over an alert that both homes know, and one that
+// they do not, by the ninth other number: one version says one thing of each.
+func TestQuarantinedByHandover(t *testing.T) {
+	const number, at = "P10000", testBase - 100*3600_000
+	m := ready(t)
+	apply(t, m, scanOf(number, 0, at, schemas.Accepted))
+	apply(t, m, tickAt(testBase+1))
+	own := schemas.ParcelID(number)
+	var others []string
+	for i := 0; len(others) <= maxLinks; i++ {
+		other := fmt.Sprintf("Q%05d", i)
+		if id := schemas.ParcelID(other); bytes.Compare(id[:], own[:]) > 0 {
+			others = append(others, other)
+		}
+	}
+	for _, other := range others[:maxLinks] {
+		apply(t, m, schemas.Record{Kind: schemas.KindAlias, Alias: schemas.Alias{TrackingNumber: number, OtherNumber: other}})
+	}
+	gap := func(number string) schemas.HandedAlert {
+		sec := seconds(at)
+		return schemas.HandedAlert{Family: uint8(gapFamily), Status: schemas.AlertEscalated, Level: 2, TrackingNumber: number, Anchor: sec, Opened: sec + 72*3600}
+	}
+	out := apply(t, m, schemas.Record{Kind: schemas.KindHandover, Forwarded: true, Home: number,
+		Handover: schemas.Handover{TrackingNumber: others[maxLinks], Alerts: []schemas.HandedAlert{gap(number), gap(others[maxLinks])}}})
+	if len(out.Gaps) != 1 || len(out.Alerts) != 2 {
+		t.Fatalf("%d quarantined, alerts %+v", len(out.Gaps), out.Alerts)
+	}
+	for i, number := range []string{number, others[maxLinks]} {
+		if a := &out.Alerts[i]; a.AlertID != AlertID("gap", number, at/1000) || a.Status != schemas.AlertWithdrawn || (a.Carrier == "acme") != (i == 0) {
+			t.Errorf("of %s: %+v", number, a)
+		}
 	}
 }
 

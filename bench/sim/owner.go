@@ -190,6 +190,11 @@ func (o *owner) poll(n int) {
 			o.generation = max(o.generation, uint16(r.Control.Generation))
 		}
 		for i := range o.out.Alerts {
+			if told := &o.out.Alerts[i]; slices.ContainsFunc(o.out.Alerts[:i], func(a schemas.Alert) bool {
+				return a.AlertID == told.AlertID && a.Home == told.Home && a.Version == told.Version
+			}) {
+				o.c.failf("%d:%d tells two things in one version, the second is\n%+v", o.p.number, next, *told)
+			}
 			o.alerts = append(o.alerts, o.out.Alerts[i])
 			if o.c.trace != nil {
 				a := &o.out.Alerts[i]
