@@ -97,10 +97,7 @@ type alertCheck struct {
 
 func (a *audit) eachPartition(ctx context.Context, c alertCheck) error {
 	for _, p := range a.state.log {
-		clock, err := a.readClock(ctx, p)
-		if err == nil && clock.history {
-			err = errHistory
-		}
+		clock, err := a.judged(ctx, p)
 		if err != nil {
 			return err
 		}

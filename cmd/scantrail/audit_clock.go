@@ -42,11 +42,12 @@ func (a *audit) readClock(ctx context.Context, p logPartition) (logClock, error)
 
 var errHistory = errors.New("history is being read: what is known only from it is judged, and has its rows, once all has been read; audit again then (scantrail_raw_partitions_behind is 0)")
 
-// judged returns errHistory while the partition has not judged all that it has read.
-func (a *audit) judged(ctx context.Context, p logPartition) error {
+// judged returns the clock of a partition, and errHistory while it has not judged
+// all that it has read.
+func (a *audit) judged(ctx context.Context, p logPartition) (logClock, error) {
 	clock, err := a.readClock(ctx, p)
 	if err == nil && clock.history {
 		err = errHistory
 	}
-	return err
+	return clock, err
 }

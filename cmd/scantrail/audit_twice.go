@@ -100,7 +100,7 @@ const linkedNumbers = "(SELECT tracking_number FROM aliases UNION DISTINCT SELEC
 // distinct facts of its number in scans.
 func (a *audit) checkParcelFacts(ctx context.Context) error {
 	for _, p := range a.state.log {
-		if err := a.judged(ctx, p); err != nil {
+		if _, err := a.judged(ctx, p); err != nil {
 			return err
 		}
 		limit := min(p.sink, p.detector)
@@ -147,7 +147,7 @@ const saidOnce = "uniqExact((kind, toUnixTimestamp(at), market, carrier, trackin
 // checkOrderFacts is checkParcelFacts for orders.
 func (a *audit) checkOrderFacts(ctx context.Context) error {
 	for _, p := range a.state.log {
-		if err := a.judged(ctx, p); err != nil {
+		if _, err := a.judged(ctx, p); err != nil {
 			return err
 		}
 		limit := min(p.sink, p.detector)
