@@ -38,3 +38,41 @@ func ofSayings() []mutant {
 			{"detector/feedstate.go", "f.news, f.lagNews = true, true // whatever", "f.news, f.lagNews = false, true // whatever"}}},
 	}
 }
+
+// ofFeeds are mistakes in how late a feed is found, and when its key ends.
+func ofFeeds() []mutant {
+	return []mutant{
+		{"lag-limit-by-one", "an hour is late by the lag that it may have", []edit{
+			{"detector/feedlag.go", "return lag > max(lagFloor,", "return lag >= max(lagFloor,"}}},
+		{"lag-hour-begun", "an hour is judged before it has ended", []edit{
+			{"detector/feedlag.go", "min(hourOf(f.last), hourOf(now)-1)", "min(hourOf(f.last), hourOf(now))"}}},
+		{"lag-of-one-hour", "the hours beside that of a week before do not count", []edit{
+			{"detector/feedlag.go", "at := hour - week*weekHours - 1; at <= hour-week*weekHours+1; at++", "at := hour - week*weekHours; at <= hour-week*weekHours; at++"}}},
+		{"lag-of-the-better-week", "of two weeks the one with the smaller lag is usual", []edit{
+			{"detector/feedlag.go", "return weeks[len(weeks)/2]", "return weeks[(len(weeks)-1)/2]"}}},
+		{"lag-upper-median", "of the minutes of an hour the upper median counts", []edit{
+			{"detector/feedlag.go", "return told[(len(told)-1)/2]", "return told[len(told)/2]"}}},
+		{"lag-as-last-told", "of what is told of one minute the last counts, not the largest", []edit{
+			{"detector/feedlag.go", "hours > *minute {", "hours != *minute {"}}},
+		{"lag-of-two-hours", "two late hours in a row are a run", []edit{
+			{"detector/feedlag.go", "lateHours = 3", "lateHours = 2"}}},
+		{"lag-ends-by-silence", "an hour of which no lag is told ends a run", []edit{
+			{"detector/feedlag.go", "switch {\n\t\tcase !judged:", "switch {\n\t\tcase !judged && n == 0:"}}},
+		{"lag-told-later", "what is told of hours that were judged has no effect until the next hour", []edit{
+			{"detector/feedlag.go", "f.lagNews = f.lagNews || hour < f.lagHour\n", "\n"}}},
+		{"lag-never-withdrawn", "a run that there no longer is stays", []edit{
+			{"detector/feedlag.go", "case !found:\n\t\tk.status, k.ended = schemas.AlertWithdrawn, 0", "case !found:"}}},
+		{"lag-withdrawn-with-age", "a run whose beginning is no longer judged is withdrawn", []edit{
+			{"detector/feedlag.go", "hourOf(k.anchor) < from {", "hourOf(k.anchor) < from-2*feedHours {"}}},
+		{"key-by-one", "a key is warned of a second late", []edit{
+			{"detector/feedkeys.go", "if !stated || now < anchor {", "if !stated || now <= anchor {"}}},
+		{"key-last-stated", "of several terms of one carrier the last counts, not the latest", []edit{
+			{"detector/feedkeys.go", "max(ends[k.Carrier], seconds(k.Expires))", "seconds(k.Expires)"}}},
+		{"key-never-renewed", "a later key withdraws the warning instead of resolving it", []edit{
+			{"detector/feedkeys.go", "if stated && anchor > k.anchor {", "if stated && anchor > end {"}}},
+		{"key-not-withdrawn", "a document that does not state the key leaves its warning open", []edit{
+			{"detector/feedkeys.go", "if !stated && f.key.status != schemas.AlertOpen {", "if !stated {"}}},
+		{"key-while-stuck", "the key of a feed that we do not read is not looked at", []edit{
+			{"detector/feeds.go", "\t\tm.judgeKey(f, out)\n", "\t\tif !slices.Contains(m.stalled, f.carrier) {\n\t\t\tm.judgeKey(f, out)\n\t\t}\n"}}},
+	}
+}

@@ -9,10 +9,10 @@ import (
 	"scantrail/schemas"
 )
 
-// Silence is one transition of a feed_stale alert, as it was known at a tick.
+// Incident is one transition of a feed_stale alert, as it was known at a tick.
 // Times are Unix seconds.
-type Silence struct {
-	Carrier                 string
+type Incident struct {
+	Carrier, Detail         string
 	Offset                  int64
 	Status                  string
 	Anchor, Ended           int64
@@ -25,42 +25,63 @@ const (
 	weekHours = 168
 )
 
-// feed is the receptions of one carrier, each second once.
+// feed is what was told of one carrier: its receptions, each second once, and how
+// late they were.
 type feed struct {
-	at     []int64 // sorted
-	last   Silence // the latest incident
-	limits map[int64]int64
+	carrier         string
+	at              []int64 // sorted
+	limits          map[int64]int64
+	lags            lags
+	last, late, key Incident // the latest of each kind
+	all             []Incident
 }
 
 // Feeds replays the receptions in one partition of the log, and judges every feed
-// at every tick (definitions 25 and 26).
-func Feeds(log iter.Seq2[int64, *schemas.Record]) (all []Silence) {
+// at every tick (definitions 25 to 29). docs are the policy documents by their text.
+func Feeds(docs map[string]*Document, log iter.Seq2[int64, *schemas.Record]) (all []Incident) {
 	feeds := map[string]*feed{}
 	var clock Clock
-	ready := false
+	var doc *Document
+	number := uint32(0)
 	for offset, r := range log {
 		switch r.Kind {
 		case schemas.KindControl:
-			ready = true
+			if r.Control.Number > number {
+				number, doc = r.Control.Number, docs[r.Control.Policy]
+			}
 		case schemas.KindFeed:
 			f := feeds[r.Feed.Carrier]
 			if f == nil {
-				f = &feed{last: Silence{Carrier: r.Feed.Carrier}}
+				f = &feed{carrier: r.Feed.Carrier, lags: newLags()}
 				feeds[r.Feed.Carrier] = f
 			}
 			f.receive(r.Feed.First / 1000)
 			f.receive(r.Feed.Last / 1000)
+			f.lags.tell(r.Feed.First/1000, int(r.Feed.LagHours))
 		case schemas.KindTick:
 			clock.Tick(&r.Tick)
+			if doc == nil {
+				continue
+			}
 			for _, carrier := range slices.Sorted(maps.Keys(feeds)) {
-				stalled := slices.ContainsFunc(r.Tick.Stalled, func(p string) bool { return strings.HasPrefix(p, "scans.raw."+carrier+"/") })
-				if ready && !stalled {
-					all = append(all, feeds[carrier].judge(offset, clock.C)...)
+				f := feeds[carrier]
+				if !slices.ContainsFunc(r.Tick.Stalled, func(p string) bool { return strings.HasPrefix(p, "scans.raw."+carrier+"/") }) {
+					f.judge(offset, clock.C)
+					f.judgeLag(offset, clock.C)
 				}
+				f.judgeKey(doc, offset, clock.C)
+				all, f.all = append(all, f.all...), nil
 			}
 		}
 	}
 	return all
+}
+
+// tell notes what has become of an incident at a tick.
+func (f *feed) tell(detail string, k Incident, offset, now, silent int64) Incident {
+	k.Carrier, k.Detail, k.Offset, k.Changed, k.Silent = f.carrier, detail, offset, now, silent
+	f.all = append(f.all, k)
+	return k
 }
 
 func (f *feed) receive(at int64) {
@@ -70,16 +91,14 @@ func (f *feed) receive(at int64) {
 	}
 }
 
-// judge returns what changes at a tick.
-func (f *feed) judge(offset, now int64) (all []Silence) {
-	tell := func(k Silence, since int64) {
+// judge tells what changes at a tick of the feed's silence.
+func (f *feed) judge(offset, now int64) {
+	tell := func(k Incident, since int64) {
 		until := now
 		if k.Ended != 0 {
 			until = k.Ended
 		}
-		k.Offset, k.Changed, k.Silent = offset, now, max(0, until-since)
-		f.last = k
-		all = append(all, k)
+		f.last = f.tell("", k, offset, now, max(0, until-since))
 	}
 	newest := f.at[len(f.at)-1]
 	if k := f.last; k.Status == "open" || k.Status == "resolved" {
@@ -102,7 +121,7 @@ func (f *feed) judge(offset, now int64) (all []Silence) {
 		}
 	}
 	if now <= newest || f.last.Anchor == newest && f.last.Status == "open" || !f.stale(newest, now) {
-		return all
+		return
 	}
 	k := f.last
 	if k.Anchor != newest {
@@ -110,7 +129,6 @@ func (f *feed) judge(offset, now int64) (all []Silence) {
 	}
 	k.Status, k.Ended = "open", 0
 	tell(k, newest)
-	return all
 }
 
 // stale says whether the silence since a reception is too long at some time up to

@@ -72,10 +72,18 @@ type Holiday struct {
 	From, Until    int64
 }
 
+// Key is how long the key of a carrier's feed lasts, Unix seconds: up to Expires, or,
+// where that is 0, 90 days from Issued.
+type Key struct {
+	Carrier         string
+	Issued, Expires int64
+}
+
 // Document is a policy document.
 type Document struct {
 	Policies []Policy
 	Holidays []Holiday
+	Keys     []Key
 }
 
 // workingDays returns beginning and end of the working days between two instants

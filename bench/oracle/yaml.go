@@ -39,9 +39,19 @@ func (d *Document) yaml(builtin *Policy) string {
 	if len(d.Holidays) > 0 {
 		b.WriteString("holidays:\n")
 	}
+	when := func(s int64) string { return time.Unix(s, 0).UTC().Format(time.RFC3339) }
 	for _, h := range d.Holidays {
-		when := func(s int64) string { return time.Unix(s, 0).UTC().Format(time.RFC3339) }
 		fmt.Fprintf(&b, "  - {shops: %s, markets: %s, from: %q, until: %q}\n", quoted(h.Shops), quoted(h.Markets), when(h.From), when(h.Until))
+	}
+	if len(d.Keys) > 0 {
+		b.WriteString("keys:\n")
+	}
+	for _, k := range d.Keys {
+		if k.Expires != 0 {
+			fmt.Fprintf(&b, "  - {carrier: %q, expires: %q}\n", k.Carrier, when(k.Expires))
+		} else {
+			fmt.Fprintf(&b, "  - {carrier: %q, issued: %q}\n", k.Carrier, when(k.Issued))
+		}
 	}
 	return b.String()
 }

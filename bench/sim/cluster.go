@@ -193,10 +193,18 @@ func (w *world) limits() []int64 {
 		}
 		spans := spans
 		if m.kind == schemas.KindFeed {
-			t, spans = m.feed.Last/1000, []int64{2 * hour, 4 * hour, 8 * hour, 7 * day}
+			t = m.feed.Last / 1000
+			spans = []int64{hour - t%hour, 2 * hour, 4 * hour, 8 * hour, 7 * day}
 		}
 		for _, span := range spans {
 			if at := t + span; at > w.from && at < w.until {
+				all = append(all, at)
+			}
+		}
+	}
+	for _, terms := range keys() {
+		for _, k := range terms {
+			if at := max(k.Expires, k.Issued+90*day) - warned; at > w.from && at < w.until {
 				all = append(all, at)
 			}
 		}

@@ -96,9 +96,24 @@ func documents() []oracle.Document {
 		{Markets: []string{"US"}, From: start + 21*day, Until: start + 24*day},
 		{From: start + 40*day, Until: start + 40*day + 12*hour},
 	}
+	keys := keys()
 	return []oracle.Document{
-		{Policies: []oracle.Policy{plain()}},
-		{Policies: []oracle.Policy{strict()}, Holidays: off},
-		{Policies: []oracle.Policy{shop, market, lane, plain()}, Holidays: off},
+		{Policies: []oracle.Policy{plain()}, Keys: keys[0]},
+		{Policies: []oracle.Policy{strict()}, Holidays: off, Keys: keys[1]},
+		{Policies: []oracle.Policy{shop, market, lane, plain()}, Holidays: off, Keys: keys[2]},
+	}
+}
+
+// warned is how long before the end of a key its alert opens.
+const warned = 14 * day
+
+// keys are the terms of keys in each document: some are warned of while a world is
+// lived in, or were before; other documents state later ends, earlier ones, or none.
+func keys() [3][]oracle.Key {
+	start := base.Unix() + warned
+	return [3][]oracle.Key{
+		{{Carrier: "usps", Expires: start + 25*day + 7}, {Carrier: "usps", Expires: start + 22*day}, {Carrier: "yunexpress", Expires: start + 27*day + 3*hour + 11}},
+		{{Carrier: "ups", Expires: start - 2*day}, {Carrier: "usps", Issued: start + 26*day - 90*day}, {Carrier: "yunexpress", Expires: start + 24*day}},
+		{{Carrier: "ups", Issued: start + 23*day - 90*day + 5}, {Carrier: "usps", Expires: start + 25*day + 7}},
 	}
 }

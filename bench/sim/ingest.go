@@ -110,7 +110,7 @@ func describe(r *schemas.Record) string {
 	case schemas.KindVoid:
 		kind = fmt.Sprintf("void %s of %s", r.Void.EventFactID.String()[:8], r.Void.TrackingNumber)
 	case schemas.KindFeed:
-		kind = fmt.Sprintf("receptions of %s %s to %s", r.Feed.Carrier, when(r.Feed.First), when(r.Feed.Last))
+		kind = fmt.Sprintf("receptions of %s %s to %s, %d hours late", r.Feed.Carrier, when(r.Feed.First), when(r.Feed.Last), r.Feed.LagHours)
 	case schemas.KindAlias:
 		kind = fmt.Sprintf("alias %s %s", r.Alias.TrackingNumber, r.Alias.OtherNumber)
 	}

@@ -109,7 +109,7 @@ func (r *runner) one(seed uint32, cover *coverage) (o outcome) {
 // policies stay the same.
 func (r *runner) compareAll(c *cluster, k *oracle.Case) (lines []string, n int) {
 	lines, n = c.compareKnown(r.byText, k.Quarantined())
-	silent, more := c.compareFeeds()
+	silent, more := c.compareFeeds(r.byText)
 	lines, n = append(lines, silent...), n+more
 	if c.w.switches == 0 {
 		lines = append(lines, c.compareRows(k.Rows(r.docs))...)
