@@ -2,7 +2,9 @@ package lanes
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -143,5 +145,71 @@ func TestVersion(t *testing.T) {
 	}
 	if got := seconds(math.MaxInt64); got != math.MaxUint32 {
 		t.Errorf("a silence of %d s", got)
+	}
+}
+
+// TestAgainstDefinition lets random numbers of parcels stall, around the thresholds,
+// and looks at once in two processes or in one: what is open follows from the
+// counts alone, as lane_disruptions words it.
+func TestAgainstDefinition(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	r := defaults()
+	status, seen := map[place]string{}, map[string]int{}
+	incidents := map[schemas.ID]schemas.Alert{}
+	for round := range int64(5000) {
+		counts, changes := map[place]count{}, 0
+		for _, to := range []string{"US", "GB", "DE"} {
+			p := place{"CN", to, "linehaul"}
+			stalled, open := random.Uint64N(40), uint64(0)
+			if open = stalled + random.Uint64N(1+4*stalled); random.IntN(3) == 0 {
+				open = stalled * 100 / []uint64{20, 30, 60}[random.IntN(3)] // to the per cent
+			}
+			of100 := func(percent uint64) bool { return open > 0 && 100*stalled >= percent*open }
+			was := status[p]
+			switch lasts := was == "open" || was == "escalated"; {
+			case lasts && (stalled < 10 || !of100(20)):
+				status[p] = "resolved"
+			case (lasts || stalled >= 20) && of100(60):
+				status[p] = "escalated"
+			case !lasts && stalled >= 20 && of100(30):
+				status[p] = "open"
+			}
+			if seen[was+">"+status[p]]++; status[p] != was {
+				changes++
+			}
+			if stalled >= 10 && of100(20) { // what is read of the view
+				counts[p] = count{open: open, stalled: stalled}
+			}
+		}
+		var open []schemas.Alert
+		for _, a := range incidents {
+			if a.Status != schemas.AlertResolved {
+				open = append(open, a)
+			}
+		}
+		for range 1 + random.IntN(2) { // the second has read the same
+			found, dropped := r.transitions(at(5*round), counts, true, open)
+			for _, a := range found {
+				incidents[a.AlertID] = a
+			}
+			if len(found) != changes || dropped > 0 {
+				t.Fatalf("round %d: %d transitions, want %d; %d dropped", round, len(found), changes, dropped)
+			}
+		}
+		said, latest := map[place]string{}, map[place]int64{}
+		for _, a := range incidents {
+			if p := placeOf(&a); a.AnchorAt >= latest[p] {
+				said[p], latest[p] = a.Status.String(), a.AnchorAt
+			}
+		}
+		if !maps.Equal(said, status) {
+			t.Fatalf("round %d: have %v, want %v", round, said, status)
+		}
+		maps.DeleteFunc(incidents, func(_ schemas.ID, a schemas.Alert) bool { return a.AnchorAt < latest[placeOf(&a)] })
+	}
+	for _, change := range []string{">open", ">escalated", "open>escalated", "open>resolved", "escalated>resolved", "resolved>open", "resolved>escalated", "open>open", "escalated>escalated"} {
+		if seen[change] == 0 {
+			t.Errorf("never %s: the test tests little", change)
+		}
 	}
 }
