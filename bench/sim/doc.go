@@ -12,6 +12,11 @@
 // that gather around their limits, to the second; plausible journeys; and whole
 // situations that chance seldom draws.
 //
+// A run prints how often every transition of every rule was met, and every fault in
+// every phase, and lists what was met less than -often times: in a million seeds
+// nothing should be. cells.go says what can be, and why the rest cannot; should that
+// be met all the same, it is listed too.
+//
 //	go run ./bench/sim -seeds 20000 -strict            a pull request
 //	go run ./bench/sim -seeds 1000000 -strict          more than an hour on a core
 //	go run ./bench/sim -seed 4711 -strict              one seed, and the least that makes it fail

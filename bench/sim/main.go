@@ -110,6 +110,9 @@ func (r *runner) many(ctx context.Context, first uint32, n int, limit time.Durat
 	}
 	if below := r.cover.below(r.often); r.often > 0 {
 		fmt.Fprintf(out, "%s\n%d cells met less than %d times: %s\n", r.cover, len(below), r.often, strings.Join(below, ", "))
+		if met := r.cover.impossible(); len(met) > 0 {
+			fmt.Fprintf(out, "%d cells met that are left out as impossible: %s\n", len(met), strings.Join(met, ", "))
+		}
 	}
 	fmt.Fprintf(out, "%d seeds, %d failed, %d also in SQL, %d transitions compared, %.0f seeds/s\n", r.ran, failed, r.questions, r.compared, float64(r.ran)/time.Since(start).Seconds())
 	if failed > 0 {

@@ -34,6 +34,9 @@ func TestSeeds(t *testing.T) {
 			t.Errorf("no transition %s in any seed", needed)
 		}
 	}
+	if met := r.cover.impossible(); len(met) > 0 {
+		t.Errorf("met although cells.go leaves them out: %s", met)
+	}
 }
 
 func number(name string, otherwise int) int {

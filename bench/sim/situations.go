@@ -12,7 +12,7 @@ import (
 
 // situation draws one of them for a number.
 func (g *generator) situation(number string) {
-	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered, g.ordered, g.moreTime, g.corrected)(number)
+	pick(g.r, g.reused, g.reused, g.inTime, g.inTime, g.stay, g.stay, g.backAgain, g.backAgain, g.backAgain, g.vanishes, g.lateNews, g.ordered, g.ordered, g.ordered, g.ordered, g.corrected, g.corrected)(number)
 }
 
 // sameSecond adds to some worlds two things of one second that both claim one alert.
@@ -39,10 +39,9 @@ func (g *generator) twoLabels() {
 	more := g.orderOf(fmt.Sprintf("SO-l%d", g.next), numbers[g.r.IntN(2)], at)
 	for i := range 2 {
 		more(schemas.OrderLabelCreated, at+3*day, 0)
-		last := w.messages[len(w.messages)-1]
-		last.order.TrackingNumbers, last.order.Carrier = []string{numbers[i]}, "fake"
-		last.at = min(told+g.r.Int64N(2*hour), w.until) * 1000
-		last.order.ReceivedAt = last.at
+		last := &g.last().order
+		last.TrackingNumbers, last.Carrier = []string{numbers[i]}, "fake"
+		g.tell(told + g.r.Int64N(2*hour))
 	}
 }
 
@@ -71,7 +70,7 @@ func (g *generator) plainly(number string, at int64, milestone uint8) *schemas.E
 		Milestone: m, Physical: m.Physical(), Progress: m.Progress(), MappingVersion: 1, Topic: "scans.raw.x", Country: pick(g.r, "", "CN", "US"),
 	}
 	g.send(&message{kind: schemas.KindEvent, event: e}, at+pick(g.r, 0, g.r.Int64N(60), g.r.Int64N(5*hour)))
-	return &g.w.messages[len(g.w.messages)-1].event
+	return &g.last().event
 }
 
 // reused begins another life about 30 days after an end, or 120 after silence.
@@ -260,22 +259,6 @@ func (g *generator) ordered(number string) {
 	}
 }
 
-// moreTime is an order that waits for its pickup, and of which somebody says when
-// it is too late that the shop was closed meanwhile.
-func (g *generator) moreTime(number string) {
-	if g.omits("o") {
-		return
-	}
-	w := g.w
-	at := w.from - 4*day + g.r.Int64N(3*day)
-	o := g.orderOf(fmt.Sprintf("SO-h%d", g.next), number, at)
-	o(schemas.OrderReadyToShip, at+g.r.Int64N(20*hour), 0)
-	o(schemas.OrderHoliday, at+g.r.Int64N(3*day), 0)
-	last := w.messages[len(w.messages)-1]
-	last.at = (w.from + g.r.Int64N(w.until-w.from)) * 1000
-	last.order.ReceivedAt = last.at
-}
-
 // corrected is a parcel that was delivered, and an order that says of it first one
 // thing and then another, each time as if it had been so before.
 func (g *generator) corrected(number string) {
@@ -286,18 +269,19 @@ func (g *generator) corrected(number string) {
 	delivered := w.from - 3*day + g.r.Int64N(w.until-w.from+day)
 	o := g.orderOf(fmt.Sprintf("SO-c%d", g.next), number, delivered-6*day+g.r.Int64N(3*day))
 	e := g.plainly(number, delivered, 95)
-	e.Postcode = pick(g.r, "SW1A 1AA", "90210")
+	e.Postcode, e.Country, e.DestinationCountry = pick(g.r, "SW1A 1AA", "90210"), pick(g.r, "", "CN", "CN"), pick(g.r, "", "", "GB", "US")
 	told := max(w.from, delivered)
-	for i := range int64(3) {
+	for i := range int64(5) {
 		told += g.r.Int64N(max(1, (w.until-told)/2))
 		what, at := schemas.OrderLabelCreated, delivered-8*day-i*hour
 		if g.r.IntN(2) == 0 {
 			what, at = schemas.OrderMarkedDelivered, delivered+pick(g.r, 30*hour, 26*hour, 20*hour)-i*hour
 		}
-		o(what, at, 0)
-		last := w.messages[len(w.messages)-1]
-		last.at = told * 1000
-		last.order.ReceivedAt = last.at
+		if o(what, at, 0); what == schemas.OrderLabelCreated {
+			last := &g.last().order
+			last.OriginCountry, last.DestinationCountry = pick(g.r, "US", "US", "CN"), pick(g.r, "US", "US", "US", "GB")
+		}
+		g.tell(told)
 	}
 	if g.r.IntN(3) == 0 {
 		g.plainly(number, delivered+g.r.Int64N(2*day), 95)
@@ -307,10 +291,26 @@ func (g *generator) corrected(number string) {
 
 // orderOf files the beginning of an order that names a number, at a time, and
 // returns what files more of it.
-func (g *generator) orderOf(id, number string, at int64) (more func(k schemas.OrderKind, at, promise int64)) {
+func (g *generator) orderOf(id, number string, at int64) (more filer) {
 	r := g.r
-	base := schemas.OrderFact{OrderID: id, ShopID: fmt.Sprintf("shop-%d", 1+r.IntN(2)), Market: pick(r, "US", "GB", "FR", ""), Topic: "orders"}
-	more = func(k schemas.OrderKind, at, promise int64) {
+	more = g.orderBy(id, fmt.Sprintf("shop-%d", 1+r.IntN(2)), number)
+	if r.IntN(10) > 0 {
+		more(schemas.OrderCreated, at, 0)
+	}
+	for _, k := range []schemas.OrderKind{schemas.OrderConfirmed, schemas.OrderReadyToShip, schemas.OrderLabelCreated} {
+		at += pick(r, 0, r.Int64N(10*hour), g.about(24*hour))
+		if k == schemas.OrderLabelCreated || r.IntN(3) > 0 {
+			more(k, at, 0)
+		}
+	}
+	return more
+}
+
+// orderBy returns what files facts of an order that names a number.
+func (g *generator) orderBy(id, shop, number string) filer {
+	r := g.r
+	base := schemas.OrderFact{OrderID: id, ShopID: shop, Market: pick(r, "US", "GB", "FR", ""), Topic: "orders"}
+	return func(k schemas.OrderKind, at, promise int64) {
 		f := base
 		f.FactID, f.Kind, f.At, f.PromiseAt = g.id(), k, at*1000, promise*1000
 		if k == schemas.OrderHoliday {
@@ -323,14 +323,25 @@ func (g *generator) orderOf(id, number string, at int64) (more func(k schemas.Or
 		}
 		g.send(&message{kind: schemas.KindOrder, order: f}, at+pick(r, 0, r.Int64N(60), r.Int64N(3*hour), r.Int64N(2*day)))
 	}
-	if r.IntN(10) > 0 {
-		more(schemas.OrderCreated, at, 0)
+}
+
+// longAgo is a feed that fell silent, of which becomes known that it once was
+// silent for longer at this time of the week, and then that it was not. It is for
+// wdr>open of feed_stale.
+func (g *generator) longAgo(carrier string) {
+	r, w := g.r, g.w
+	receive := func(at, told int64) {
+		f := schemas.Feed{Carrier: carrier, Topic: "scans.raw." + carrier, First: at * 1000, Last: at * 1000, Events: 1}
+		g.send(&message{kind: schemas.KindFeed, feed: f}, max(told, at+60))
 	}
-	for _, k := range []schemas.OrderKind{schemas.OrderConfirmed, schemas.OrderReadyToShip, schemas.OrderLabelCreated} {
-		at += pick(r, 0, r.Int64N(10*hour), g.about(24*hour))
-		if k == schemas.OrderLabelCreated || r.IntN(3) > 0 {
-			more(k, at, 0)
-		}
+	last := w.from - r.Int64N(6*hour)
+	for at := last; at > last-10*day; at -= 2*hour - r.Int64N(hour) {
+		receive(at, 0)
 	}
-	return more
+	told := last + 8*hour + r.Int64N(10*hour)
+	receive(last-14*day-r.Int64N(5*hour), told)
+	for range 3 {
+		told += r.Int64N(10 * hour)
+		receive(last-14*day+r.Int64N(8*hour), told)
+	}
 }

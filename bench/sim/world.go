@@ -91,7 +91,11 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 	case n < 25: // more numbers than one parcel may have
 		numbers = 9 + r.IntN(3)
 	}
-	for i := range numbers {
+	all := numbers
+	if r.IntN(20) < 11 {
+		all++ // one for news of an order
+	}
+	for i := range all {
 		w.numbers = append(w.numbers, fmt.Sprintf("LX%07d%c%d", r.IntN(10_000_000), 'A'+i, r.IntN(10)))
 	}
 	g.linkable = w.numbers
@@ -103,11 +107,13 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 			g.scan(w.numbers[0], w.from-r.Int64N(3*day), allMilestones[r.IntN(len(allMilestones))])
 		}
 	}
-	for _, n := range w.numbers {
-		switch r.IntN(6) {
-		case 0, 1:
+	for i, n := range w.numbers {
+		switch k := r.IntN(6); {
+		case i == numbers:
+			g.news(n)
+		case k < 2:
 			g.situation(n)
-		case 2, 3:
+		case k < 4:
 			g.journey(n)
 		default:
 			g.anything(n)
@@ -124,8 +130,12 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 			g.alias()
 		}
 	}
-	if r.IntN(8) == 0 && w.until < w.from+6*day {
-		g.feed(carriers[r.IntN(len(carriers))])
+	if n := r.IntN(240); n < 30 && w.until < w.from+6*day {
+		feed := g.feed
+		if n == 0 {
+			feed = g.longAgo
+		}
+		feed(pick(r, carriers...))
 	}
 	g.sameSecond()
 	if r.IntN(8) == 0 {
