@@ -25,8 +25,10 @@ var transitionsOf = []struct{ rules, transitions string }{
 	{"exception milestone_missing stage_stalled undeliverable", "none>open none>res open>res open>wdr res>open res>res res>wdr wdr>open wdr>res " + handedOver},
 	{"status_mismatch:delivered_not_seen status_mismatch:not_marked_delivered status_mismatch:not_marked_shipped status_mismatch:shipped_not_scanned",
 		"none>open none>res open>res open>wdr res>open res>res res>wdr wdr>open wdr>res " + handedOver},
-	{"feed_stale", "none>open open>res open>wdr res>res res>wdr wdr>open"},       // known only after its end: nobody's incident; no reception is undone
-	{"first_scan_upload_late", "none>res res>res res>wdr wdr>res " + handedOver}, // over when it is known
+	{"feed_stale", "none>open open>res open>wdr res>res res>wdr wdr>open"},                             // known only after its end: nobody's incident; no reception is undone
+	{"feed_stale:upload_lag", "none>open open>res open>wdr res>open res>res res>wdr wdr>open wdr>res"}, // likewise; but more is told of an hour
+	{"feed_stale:key_expiring", "none>open open>res open>wdr res>open wdr>open"},                       // by documents alone, which say nothing of what is over
+	{"first_scan_upload_late", "none>res res>res res>wdr wdr>res " + handedOver},                       // over when it is known
 	// No fact of an order is undone: what orders judge themselves stays resolved, or
 	// is withdrawn. Only holidays push a limit out: not that of an answer to a buyer.
 	{"cancel_unhandled", "none>open none>res none>risk open>res open>wdr res>res res>wdr risk>open risk>res risk>wdr wdr>open wdr>res wdr>risk"},

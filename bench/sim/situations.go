@@ -325,23 +325,62 @@ func (g *generator) orderBy(id, shop, number string) filer {
 	}
 }
 
+// someFeed draws the receptions of a carrier, now and then of a situation.
+func (g *generator) someFeed(n int, carrier string) {
+	switch n {
+	case 0:
+		g.longAgo(carrier)
+	case 1, 2:
+		g.lateHours(carrier)
+	default:
+		g.feed(carrier)
+	}
+}
+
+// received files a reception of a carrier, which is told at a time, or at once.
+func (g *generator) received(carrier string, at, told int64, lag uint8) {
+	f := schemas.Feed{Carrier: carrier, Topic: "scans.raw." + carrier, First: at * 1000, Last: at * 1000, Events: 1, LagHours: lag}
+	g.send(&message{kind: schemas.KindFeed, feed: f}, max(told, at+60))
+}
+
 // longAgo is a feed that fell silent, of which becomes known that it once was
 // silent for longer at this time of the week, and then that it was not. It is for
 // wdr>open of feed_stale.
 func (g *generator) longAgo(carrier string) {
-	r, w := g.r, g.w
-	receive := func(at, told int64) {
-		f := schemas.Feed{Carrier: carrier, Topic: "scans.raw." + carrier, First: at * 1000, Last: at * 1000, Events: 1}
-		g.send(&message{kind: schemas.KindFeed, feed: f}, max(told, at+60))
-	}
-	last := w.from - r.Int64N(6*hour)
+	r := g.r
+	last := g.w.from - r.Int64N(6*hour)
 	for at := last; at > last-10*day; at -= 2*hour - r.Int64N(hour) {
-		receive(at, 0)
+		g.received(carrier, at, 0, 0)
 	}
 	told := last + 8*hour + r.Int64N(10*hour)
-	receive(last-14*day-r.Int64N(5*hour), told)
+	g.received(carrier, last-14*day-r.Int64N(5*hour), told, 0)
 	for range 3 {
 		told += r.Int64N(10 * hour)
-		receive(last-14*day+r.Int64N(8*hour), told)
+		g.received(carrier, last-14*day+r.Int64N(8*hour), told, 0)
+	}
+}
+
+// lateHours is a feed whose scans come late for some hours, of one of which is told,
+// in turn, that half were in time, and that most were late. It is for wdr>open,
+// wdr>res, res>wdr and res>res of feed_stale:upload_lag.
+func (g *generator) lateHours(carrier string) {
+	const usual, late = 1, 40
+	r := g.r
+	first := (g.w.from+r.Int64N(12*hour))/hour*hour - 2*hour
+	for i := range int64(24) { // what is usual is told by the week before
+		g.received(carrier, first-7*day+(i-4)*hour, 0, usual)
+	}
+	until := 3 + r.Int64N(5)
+	for i := range until + 6 {
+		lag := uint8(late)
+		if i >= until {
+			lag = usual
+		}
+		g.received(carrier, first+i*hour+r.Int64N(30*minute), 0, lag)
+	}
+	told, again := first+3*hour+r.Int64N(8*hour), first+r.Int64N(pick(r, 3, until))*hour+30*minute
+	for i := range 2 + r.Int64N(4) {
+		g.received(carrier, again+i*minute, told, []uint8{usual, late}[i%2])
+		told += r.Int64N(5 * hour)
 	}
 }

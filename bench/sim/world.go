@@ -131,11 +131,7 @@ func newWorld(r *rand.Rand, docs int, omit string) *world {
 		}
 	}
 	if n := r.IntN(240); n < 30 && w.until < w.from+6*day {
-		feed := g.feed
-		if n == 0 {
-			feed = g.longAgo
-		}
-		feed(pick(r, carriers...))
+		g.someFeed(n, pick(r, carriers...))
 	}
 	g.sameSecond()
 	if r.IntN(8) == 0 {
