@@ -142,3 +142,48 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+// TestPlain: facts that are read by whole words are what they are one by one, and so
+// is what the next one is encoded against.
+func TestPlain(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	rare := func(n int) bool { return rng.IntN(n) == 0 }
+	plain := 0
+	for range 20_000 {
+		f := fact{id: 1, sec: era, milestone: schemas.Accepted, flags: factPhysical | factProgress, lane: lane(5<<10 | 7), num: uint8(rng.IntN(2))}
+		if rare(4) {
+			f.flags |= factBackfill
+		}
+		facts := []fact{f}
+		for range rng.IntN(20) {
+			c := int(codes[f.milestone]) + rng.IntN(5) - 2
+			f.milestone, f.extra = coded[(c+len(coded))%len(coded)], 0
+			f.flags = usualFlags[f.milestone] | f.flags&factBackfill
+			f.id, f.sec, f.place = uint64(rng.Uint32()), f.sec+uint32(rng.IntN(1<<15)), uint16(rng.IntN(6<<8))
+			for _, unlike := range []func(){
+				func() { f.sec += 1 << 15 }, func() { f.place = 1 << 15 }, func() { f.place = facts[len(facts)-1].place },
+				func() { f.flags ^= uint8(1 << rng.IntN(5)) }, func() { f.lane ^= 1 }, func() { f.num ^= 1 }, func() { f.lane = 0 },
+			} {
+				if rare(60) {
+					unlike()
+				}
+			}
+			facts = append(facts, f)
+		}
+		b := appendFacts(nil, era, facts)
+		got, tail, ok := readTail(b, era, nil)
+		want, found := probe(b, era, 1<<40)
+		if !ok || found || !slices.Equal(got, facts) || tail != want {
+			t.Fatalf("have %+v behind %+v (%t), want %+v behind %+v", tail, got, ok, want, facts)
+		}
+		first := beforeFirst(era)
+		rest, _ := first.next(b)
+		rest2, some := first.plain(rest, nil)
+		if plain += len(some); len(rest2) < len(rest) != (len(some) > 0) {
+			t.Fatalf("%d facts in %d bytes", len(some), len(rest)-len(rest2))
+		}
+	}
+	if plain < 40_000 {
+		t.Errorf("%d plain facts behind the first: too few to tell", plain)
+	}
+}
