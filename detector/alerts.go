@@ -332,7 +332,7 @@ func contextAt(facts []fact, sec uint32) (c context) {
 func (m *Machine) announce(p *entity, l *life, out *Output) {
 	const way = 1<<exception - 1
 	v := &m.verdict
-	news := v.reached &^ p.stages
+	news := v.seen.bits(stagesAt) &^ p.stages
 	if news == 0 {
 		return
 	}
@@ -347,7 +347,7 @@ func (m *Machine) announce(p *entity, l *life, out *Output) {
 		out.Statuses = append(out.Statuses, schemas.Status{
 			ParcelID: id, TrackingNumber: out.text.of(number),
 			ShopID: m.texts.list[o.shop], OrderID: out.text.of(o.orderID),
-			Version: m.nextVersion(), Stage: stageNames[stage], At: millis(v.reachedAt[stage]), ChangedAt: millis(m.now()),
+			Version: m.nextVersion(), Stage: stageNames[stage], At: millis(v.seenAt[stagesAt+stage]), ChangedAt: millis(m.now()),
 		})
 	}
 }

@@ -55,10 +55,9 @@ type verdict struct {
 	exceptions              uint8
 	exception               schemas.Milestone // the first of them
 	exceptionAt             uint32
-	progress                uint16 // progress facts, ignored ones included
-	times                   [numTimes]uint32
-	reached                 uint8 // stages of parcel.status
-	reachedAt               [numStages]uint32
+	progress                uint16           // progress facts, ignored ones included
+	seen                    facet            // what the facts show together
+	seenAt                  [numTimed]uint32 // since when, of what is timed
 
 	walk
 	unsorted bool // the wanted alerts are not in order yet
@@ -86,21 +85,14 @@ func (a *anchor) latest(f *fact) {
 // walk is what only the passage through the facts needs. Times are seconds; 0
 // is none.
 type walk struct {
-	since       uint32 // latest update since the trail began, or began again: a gap may begin there
-	sinceStage  schemas.Milestone
-	sinceFact   schemas.Milestone // of the update itself
-	update      anchor            // latest update
-	moved       anchor            // latest progress
-	began       anchor            // earliest progress
-	accepted    int               // earliest accepted
-	returning   bool
-	satisfied   uint8
-	excused     uint8
-	passed      uint8 // a later stage was seen
-	started     uint8
-	timed       uint16
-	startedAt   [schemas.MaxRequired]uint32
-	satisfiedAt [schemas.MaxRequired]uint32
+	since      uint32 // latest update since the trail began, or began again: a gap may begin there
+	sinceStage schemas.Milestone
+	sinceFact  schemas.Milestone // of the update itself
+	update     anchor            // latest update
+	moved      anchor            // latest progress
+	began      anchor            // earliest progress
+	accepted   int               // earliest accepted
+	returning  bool
 
 	handled   anchor // earliest physical, failed pickups apart
 	delivered int    // the delivered fact
@@ -181,8 +173,9 @@ func (v *verdict) step(f *fact, i int, silentAfter bool, l *life, r *rules) {
 	if m == schemas.Delivered && v.returning {
 		m = schemas.Returned
 	}
-	k := &r.facets[m]
-	ends := k.kind&isEnd != 0 || silentAfter && k.kind&isSoftEnd != 0
+	k := r.facets[m]
+	kind := k.kind()
+	ends := kind&isEnd != 0 || silentAfter && kind&isSoftEnd != 0
 	if updates := f.flags&r.clock != 0; updates || ends {
 		if v.since != 0 && f.sec-v.since >= r.leastOpen {
 			v.gap(f.sec, r)
@@ -192,15 +185,17 @@ func (v *verdict) step(f *fact, i int, silentAfter bool, l *life, r *rules) {
 			v.since, v.sinceFact = f.sec, m
 		}
 	}
-	v.note(f, k)
+	if news := f.shows(k) &^ v.seen; news != 0 {
+		v.note(news, f.sec)
+	}
 	if f.progress() {
-		v.advance(f, m, k, i, r)
+		v.advance(f, m, kind, i, r)
 	}
 	if f.sec == v.since {
 		v.sinceStage = v.stage
 	}
 	if f.flags&factPhysical != 0 {
-		if k.kind&isNoShipment == 0 {
+		if kind&isNoShipment == 0 {
 			v.handled.first(f)
 		}
 		if v.seek != 0 {
@@ -210,11 +205,10 @@ func (v *verdict) step(f *fact, i int, silentAfter bool, l *life, r *rules) {
 	if m == schemas.Accepted && v.accepted < 0 {
 		v.accepted = i
 	}
-	kind := k.kind
 	if f.refused() && !ends {
 		kind |= r.refusal
 	}
-	if kind&(isUndeliverable|isTrouble) != 0 || v.inEpisode {
+	if kind&(isExceptional|isUndeliverable|isTrouble) != 0 || v.inEpisode {
 		v.trouble(f, m, kind, ends)
 	}
 	if ends {
@@ -234,21 +228,20 @@ func (v *verdict) finish(m schemas.Milestone, sec uint32, i int) {
 }
 
 // advance books a progress fact.
-func (v *verdict) advance(f *fact, m schemas.Milestone, k *facet, i int, r *rules) {
+func (v *verdict) advance(f *fact, m schemas.Milestone, kind uint8, i int, r *rules) {
 	v.last = i
 	v.moved.latest(f)
 	v.began.first(f)
-	v.passed |= k.later
 	if g := r.groups[m]; g > v.group {
 		v.enter(g, f.sec)
 	}
-	if m > v.stage && k.kind&isForward != 0 {
+	if m > v.stage && kind&isForward != 0 {
 		if m >= schemas.ArrivedDestination {
 			v.arrived.first(f)
 		}
 		v.stage = m
 	}
-	if k.kind&isInChain != 0 {
+	if kind&isInChain != 0 {
 		v.furthest = max(v.furthest, m)
 	}
 }

@@ -1,44 +1,33 @@
 package detector
 
 import (
-	"math"
-	mathbits "math/bits"
+	"math/bits"
 
 	"scantrail/schemas"
 )
 
-// note books what the fact says about milestones; facts come in order, so the
-// first time of each is the earliest.
-func (v *verdict) note(f *fact, k *facet) {
-	if bits := k.satisfies &^ v.satisfied; bits != 0 {
-		v.satisfied |= bits
-		setTimes(v.satisfiedAt[:], uint16(bits), f.sec)
-	}
-	if bits := k.starts &^ v.started; bits != 0 {
-		v.started |= bits
-		setTimes(v.startedAt[:], uint16(bits), f.sec)
-	}
-	if bits := k.times &^ v.timed; bits != 0 {
-		v.timed |= bits
-		setTimes(v.times[:], bits, f.sec)
-	}
-	if bits := k.reached(f) &^ v.reached; bits != 0 {
-		v.reached |= bits
-		setTimes(v.reachedAt[:], uint16(bits), f.sec)
-	}
-	v.excused |= k.excuses
-	if k.kind&isExceptional != 0 && v.exceptions < math.MaxUint8 {
-		if v.exceptions == 0 {
-			v.exception, v.exceptionAt = f.milestone, f.sec
+// shows returns what a fact shows of the facet of its milestone. An announcement
+// shows no stage of parcel.status; any other handling than a failed pickup shows
+// that the parcel was shipped.
+func (f *fact) shows(k facet) facet {
+	if !f.progress() {
+		k &^= 0xff << passesAt
+		if f.flags&factPhysical == 0 {
+			k &^= 0xff << stagesAt
 		}
-		v.exceptions++
 	}
+	if f.flags&factPhysical != 0 && k.kind()&isNoShipment == 0 {
+		k |= 1 << (stagesAt + shipped)
+	}
+	return k
 }
 
-// setTimes sets the times of the given bits.
-func setTimes(t []uint32, bits uint16, sec uint32) {
-	for ; bits != 0; bits &= bits - 1 {
-		t[mathbits.TrailingZeros16(bits)] = sec
+// note books what a fact shows for the first time; facts come in order, so that
+// this is the earliest time.
+func (v *verdict) note(news facet, sec uint32) {
+	v.seen |= news
+	for timed := news & timedFacets; timed != 0; timed &= timed - 1 {
+		v.seenAt[bits.TrailingZeros64(uint64(timed))] = sec
 	}
 }
 
@@ -62,17 +51,17 @@ func (v *verdict) requirements(l *life, r *rules, now uint32) {
 func (v *verdict) requirement(r *rules, i int, a anchor, now uint32) {
 	bit, need := uint8(1)<<i, &r.required[i]
 	limit := uint32(0)
-	if v.started&bit != 0 && need.after > 0 && a.sec != 0 { // no anchor, no rule
-		limit = saturate(v.startedAt[i], need.after)
+	if v.seen.bits(startsAt)&bit != 0 && need.after > 0 && a.sec != 0 { // no anchor, no rule
+		limit = saturate(v.seenAt[startsAt+i], need.after)
 	}
-	excused, observed := v.excused&bit != 0, v.satisfied&bit != 0
+	excused, observed := v.seen.bits(excusesAt)&bit != 0, v.seen.bits(satisfiesAt)&bit != 0
 	if observed {
 		v.observed |= bit
 		if !excused {
 			v.due |= bit
 		}
-		if limit != 0 && v.satisfiedAt[i] > limit {
-			v.want(family(need.milestone), schemas.AlertResolved, 1, a, v.satisfiedAt[i])
+		if at := v.seenAt[satisfiesAt+i]; limit != 0 && at > limit {
+			v.want(family(need.milestone), schemas.AlertResolved, 1, a, at)
 		}
 		return
 	}
@@ -83,7 +72,7 @@ func (v *verdict) requirement(r *rules, i int, a anchor, now uint32) {
 	if v.ended {
 		until = min(until, v.end)
 	}
-	overdue, passed := limit != 0 && until > limit, v.passed&bit != 0
+	overdue, passed := limit != 0 && until > limit, v.seen.bits(passesAt)&bit != 0
 	if limit != 0 && !overdue && !passed && (!v.ended || v.end > limit) {
 		v.wake(saturate(limit, 1))
 	}

@@ -189,7 +189,7 @@ func (m *Machine) parcelRow(e *entity, l *life, updated uint32, row *schemas.Par
 		&row.LabelAt, &row.AcceptedAt, &row.ExportClearedAt, &row.DepartedAt, &row.ArrivedAt,
 		&row.ImportClearedAt, &row.OutForDeliveryAt, &row.DeliveredAt, &row.ReturnedAt,
 	} {
-		*t = millis(v.times[i])
+		*t = millis(v.seenAt[timesAt+i])
 	}
 	m.orderPart(l.main, row)
 	v.scorePart(l, r, updated, row)

@@ -49,17 +49,31 @@ type rules struct {
 	groups [256]schemas.Stage // of progress, announcements counting as none
 }
 
-// facet is all that one milestone means to evaluate: 8 bytes, so that a fact
-// costs one look. The first four hold bits of the required milestones.
-type facet struct {
-	satisfies uint8
-	excuses   uint8
-	starts    uint8  // the deadline counts from it
-	later     uint8  // a progress fact of it shows that the milestone was passed
-	times     uint16 // of the row that it sets
-	stages    uint8  // of parcel.status that it shows
-	kind      uint8
-}
+// facet is all that one milestone means to evaluate, in one word: a fact costs one
+// look, and what it shows for the first time is one operation. From the lowest bit
+// on, of which the first four are timed, the others are not:
+//
+//	8   required milestones that it satisfies
+//	8   required milestones whose deadline counts from it
+//	8   stages of parcel.status that it shows
+//	16  times of the row that it sets
+//	8   required milestones that, by a progress fact of it, were passed
+//	8   required milestones that it excuses
+//	8   kind
+type facet uint64
+
+const (
+	satisfiesAt, startsAt, stagesAt, timesAt = 0, 8, 16, 24
+	passesAt, excusesAt, kindAt              = 40, 48, 56
+
+	timedFacets = facet(1)<<passesAt - 1
+	numTimed    = timesAt + numTimes
+)
+
+// bits returns eight bits of a facet.
+func (k facet) bits(at int) uint8 { return uint8(k >> at) }
+
+func (k facet) kind() uint8 { return uint8(k >> kindAt) }
 
 // Kinds of milestones.
 const (
@@ -148,10 +162,10 @@ func (r *rules) longestStay(g schemas.Stage, l lane) uint32 {
 func newFacets() (t [256]facet) {
 	for _, m := range schemas.Milestones() {
 		k := &t[m]
-		k.stages, k.times = stageBits(m), timeBits(m)
+		*k = facet(stageBits(m))<<stagesAt | facet(timeBits(m))<<timesAt
 		set := func(on bool, bit uint8) {
 			if on {
-				k.kind |= bit
+				*k |= facet(bit) << kindAt
 			}
 		}
 		set(m.Forward(), isForward)
@@ -263,7 +277,7 @@ func newLanes(patterns []string) (list []lane, err error) {
 // mark gives the milestones of a list a kind.
 func (r *rules) mark(list []schemas.Milestone, kind uint8) {
 	for _, m := range list {
-		r.facets[m].kind |= kind
+		r.facets[m] |= facet(kind) << kindAt
 		r.troubles = true
 	}
 }
@@ -272,22 +286,22 @@ func (r *rules) mark(list []schemas.Milestone, kind uint8) {
 // that is listed again does not count: an alert is named by the milestone.
 func (r *rules) require(m *schemas.RequiredMilestone) {
 	again := slices.ContainsFunc(r.required, func(other required) bool { return other.milestone == m.Milestone })
-	bit := uint8(1) << len(r.required)
+	bit := facet(1) << len(r.required)
 	r.required = append(r.required, required{m.Milestone, m.Lanes == "cross_border", again, wholeSeconds(m.After)})
 	var last schemas.Milestone
 	for _, s := range m.SatisfiedBy {
-		r.facets[s].satisfies |= bit
+		r.facets[s] |= bit << satisfiesAt
 		last = max(last, s)
 	}
 	for _, e := range m.ExcusedBy {
-		r.facets[e].excuses |= bit
+		r.facets[e] |= bit << excusesAt
 	}
 	for _, s := range m.Since {
-		r.facets[s].starts |= bit
+		r.facets[s] |= bit << startsAt
 	}
 	for s := int(last) + 1; s <= int(schemas.Delivered); s++ {
 		if inChain(schemas.Milestone(s)) {
-			r.facets[s].later |= bit
+			r.facets[s] |= bit << passesAt
 		}
 	}
 }

@@ -60,8 +60,8 @@ func (v *verdict) scored(r *rules, now uint32, row *schemas.ParcelRow) {
 	}
 	for i := range r.required {
 		bit, need := uint8(1)<<i, &r.required[i]
-		overdueAlone := v.due&bit != 0 && (v.satisfied|v.passed)&bit == 0 && need.milestone > v.furthest
-		if overdueAlone && saturate(v.startedAt[i], need.after) >= mature {
+		overdueAlone := v.due&bit != 0 && (v.seen.bits(satisfiesAt)|v.seen.bits(passesAt))&bit == 0 && need.milestone > v.furthest
+		if overdueAlone && saturate(v.seenAt[startsAt+i], need.after) >= mature {
 			row.ScoredDue &^= bit
 		}
 	}

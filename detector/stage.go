@@ -18,19 +18,6 @@ var stageNames = [numStages]string{
 	"shipped", "in_transit", "arrived_in_destination", "out_for_delivery", "delivered", "returned", "exception",
 }
 
-// reached returns the stages that a fact shows to be reached. An announcement
-// shows none; any other handling than a failed pickup shows that the parcel was
-// shipped.
-func (k *facet) reached(f *fact) uint8 {
-	switch {
-	case f.flags&(factPhysical|factProgress) == 0:
-		return 0
-	case f.flags&factPhysical != 0 && k.kind&isNoShipment == 0:
-		return k.stages | 1<<shipped
-	}
-	return k.stages
-}
-
 // stageBits returns the stages that a milestone shows.
 func stageBits(m schemas.Milestone) uint8 {
 	switch {

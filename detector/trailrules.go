@@ -21,9 +21,15 @@ type episode struct {
 	known int               // place of the last one among the wanted alerts, plus 1
 }
 
-// trouble opens and closes episodes, by the kind of a fact. The one that closes an
-// episode may open the next.
+// trouble counts exceptions, and opens and closes episodes, by the kind of a fact.
+// The one that closes an episode may open the next.
 func (v *verdict) trouble(f *fact, m schemas.Milestone, kind uint8, ends bool) {
+	if kind&isExceptional != 0 && v.exceptions < math.MaxUint8 {
+		if v.exceptions == 0 {
+			v.exception, v.exceptionAt = f.milestone, f.sec
+		}
+		v.exceptions++
+	}
 	v.inEpisode = false
 	for i := range v.episodes {
 		e := &v.episodes[i]
@@ -67,7 +73,8 @@ func (v *verdict) enter(g schemas.Stage, sec uint32) {
 	if v.staying {
 		v.stays[v.numStays-1].to = sec
 	}
-	v.stays[v.numStays] = stay{anchor: v.moved, group: g}
+	s := &v.stays[v.numStays]
+	s.sec, s.num, s.to, s.group = v.moved.sec, v.moved.num, 0, g // a copy would wait for moved to be written
 	v.numStays++
 	v.group, v.staying = g, true
 }

@@ -22,7 +22,7 @@ func ofRules() []mutant {
 		{"returned-is-delivered", "delivered on the way back counts as delivered", []edit{
 			{"detector/evaluate.go", "\t\tv.returning = true\n", ""}}},
 		{"soft-end-sticks", "lost ends the trail although progress follows", []edit{
-			{"detector/evaluate.go", "silentAfter && k.kind&isSoftEnd != 0", "k.kind&isSoftEnd != 0"}}},
+			{"detector/evaluate.go", "silentAfter && kind&isSoftEnd != 0", "kind&isSoftEnd != 0"}}},
 		{"stay-across-end", "a stay in a stage goes on across the end of the trail", []edit{
 			{"detector/evaluate.go", "if v.staying {", "if v.staying && !v.ended {"}}},
 		{"stay-limit-by-one", "a stay of 48 h to the second is stalled", []edit{
@@ -46,9 +46,9 @@ func ofRules() []mutant {
 		{"in-transit-passes", "in_transit, which is anywhere, shows that milestones were passed", []edit{
 			{"detector/rules.go", "if inChain(schemas.Milestone(s)) {", "if schemas.Milestone(s).Forward() {"}}},
 		{"milestone-limit-by-one", "a milestone in the last second of its time is late", []edit{
-			{"detector/requirements.go", "v.satisfiedAt[i] > limit {", "v.satisfiedAt[i] >= limit {"}}},
+			{"detector/requirements.go", "at > limit {", "at >= limit {"}}},
 		{"milestone-overdue-by-one", "a milestone is missing in the last second of its time", []edit{
-			{"detector/requirements.go", "limit != 0 && until > limit, v.passed", "limit != 0 && until >= limit, v.passed"},
+			{"detector/requirements.go", "limit != 0 && until > limit, v.seen", "limit != 0 && until >= limit, v.seen"},
 			{"detector/requirements.go", "v.wake(saturate(limit, 1))", "v.wake(limit)"}}},
 		{"overdue-without-anchor", "a milestone is overdue of a parcel without any update", []edit{
 			{"detector/requirements.go", " && a.sec != 0 { // no anchor, no rule", " {"}}},
