@@ -86,7 +86,10 @@ func TestMemory(t *testing.T) {
 	alone, _ := filled(t, n, false)
 	ordered, _ := filled(t, n, true)
 	orders := filledOrders(t, n)
-	per := func(m *Machine) float64 { return float64(m.Bytes()) / n }
+	per := func(m *Machine) float64 {
+		m.unwritten = unwritten{} // sized by what is judged at one tick, however many parcels there are
+		return float64(m.Bytes()) / n
+	}
 	for _, c := range []struct {
 		what  string
 		bytes float64

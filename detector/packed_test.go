@@ -77,5 +77,15 @@ func TestUnwritten(t *testing.T) {
 				t.Fatalf("step %d: have %v of %d, want %v of %d", i, u.get(at), u.n, want[at], len(want))
 			}
 		}
+		for slot := range want {
+			u.drop(slot)
+		}
+		for range 2 * len(u.cells) {
+			u.set(7, rowState{})
+			u.drop(7)
+		}
+		if len(u.cells) != minCells {
+			t.Fatalf("%d cells long after all rows were written, want %d", len(u.cells), minCells)
+		}
 	})
 }

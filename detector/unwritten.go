@@ -11,6 +11,7 @@ type rowState struct {
 type unwritten struct {
 	cells []rowCell // a power of two of them
 	n     int
+	quiet int // dropped since the cells were in use last, as far as they ever are
 }
 
 type rowCell struct {
@@ -47,6 +48,9 @@ func (u *unwritten) set(slot uint32, s rowState) {
 	c := &u.cells[u.at(slot)]
 	if c.slot == 0 {
 		u.n++
+		if !u.sparse() {
+			u.quiet = 0
+		}
 	}
 	*c = rowCell{s.version, s.updated, slot + 1}
 }
@@ -67,14 +71,20 @@ func (u *unwritten) drop(slot uint32) {
 		u.cells[i] = rowCell{}
 		u.cells[u.at(c.slot-1)] = c
 	}
-	if len(u.cells) > minCells && 16*u.n < len(u.cells) {
-		u.resize(len(u.cells) / 4)
+	// Rows come and go between two ticks: not every time is a table made for it.
+	if u.sparse() {
+		if u.quiet++; u.quiet > len(u.cells) {
+			u.resize(max(minCells, len(u.cells)/4))
+		}
 	}
 }
 
+// sparse reports whether a quarter of the cells would do, with room to spare.
+func (u *unwritten) sparse() bool { return len(u.cells) > minCells && 16*u.n < len(u.cells) }
+
 func (u *unwritten) resize(n int) {
 	old := u.cells
-	u.cells = make([]rowCell, n)
+	u.cells, u.quiet = make([]rowCell, n), 0
 	for _, c := range old {
 		if c.slot != 0 {
 			u.cells[u.at(c.slot-1)] = c
