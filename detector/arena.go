@@ -6,18 +6,18 @@ import "encoding/binary"
 // pages; a page whose blocks are all free goes back to a common pool, from
 // which any class may take it, so that parcels that grow in step do not leave
 // their outgrown blocks behind. Nothing in a page is a pointer: the garbage
-// collector sees one slice header per 64 KiB.
+// collector sees one pointer per 64 KiB.
 type arena struct {
-	pages   [][]byte
-	memory  supply[byte] // of pages
-	meta    []pageMeta
+	memory  []*[pageBytes]byte // of each page
+	pages   []page
+	fresh   supply[byte]           // memory of new pages
 	partial [len(classSize)]uint32 // first page with a free block, plus 1
 	empty   uint32                 // first page of the pool, plus 1
 	inUse   int64                  // bytes of blocks in use
 }
 
-// pageMeta describes one page. Lists are chained by page number plus 1.
-type pageMeta struct {
+// page describes one page. Lists are chained by page number plus 1.
+type page struct {
 	next, prev uint32
 	used       uint16 // blocks in use
 	bump       uint16 // blocks ever handed out
@@ -86,11 +86,11 @@ func (a *arena) alloc(size int) uint32 {
 	if page == 0 {
 		page = a.newPage(c)
 	}
-	p := &a.meta[page-1]
+	p := &a.pages[page-1]
 	var block uint16
 	if p.free != 0 {
 		block = p.free - 1
-		p.free = binary.LittleEndian.Uint16(a.pages[page-1][int(block)*classSize[c]:])
+		p.free = binary.LittleEndian.Uint16(a.memory[page-1][int(block)*classSize[c]:])
 	} else {
 		block = p.bump
 		p.bump++
@@ -105,14 +105,25 @@ func (a *arena) alloc(size int) uint32 {
 
 // block returns the whole block.
 func (a *arena) block(ref uint32) []byte {
-	page, size := ref>>blockBits-1, classSize[a.meta[ref>>blockBits-1].class]
+	size := classSize[a.pages[ref>>blockBits-1].class]
 	at := int(ref&(1<<blockBits-1)) * size
-	return a.pages[page][at : at+size : at+size]
+	return a.memory[ref>>blockBits-1][at : at+size : at+size]
+}
+
+// held returns what was put into a block, size bytes. Their number tells the class
+// of the block, so that this waits for nothing that describes the page.
+func (a *arena) held(ref uint32, size int) []byte {
+	block := max(minBlock, (size+fineStep-1)&^(fineStep-1))
+	if size > maxFine {
+		block = classSize[classOf(size)]
+	}
+	at := int(ref&(1<<blockBits-1)) * block
+	return a.memory[ref>>blockBits-1][at : at+size : at+size]
 }
 
 func (a *arena) release(ref uint32) {
 	page := ref >> blockBits
-	p := &a.meta[page-1]
+	p := &a.pages[page-1]
 	p.used--
 	a.inUse -= int64(classSize[p.class])
 	if p.used == 0 {
@@ -128,41 +139,41 @@ func (a *arena) release(ref uint32) {
 }
 
 func (a *arena) newPage(c uint8) uint32 {
-	page := a.empty
-	if page != 0 {
-		a.empty = a.meta[page-1].next
+	at := a.empty
+	if at != 0 {
+		a.empty = a.pages[at-1].next
 	} else {
-		a.pages = append(a.pages, a.memory.take(pageBytes))
-		a.meta = append(a.meta, pageMeta{})
-		page = uint32(len(a.pages))
+		a.memory = append(a.memory, (*[pageBytes]byte)(a.fresh.take(pageBytes)))
+		a.pages = append(a.pages, page{})
+		at = uint32(len(a.pages))
 	}
-	a.meta[page-1] = pageMeta{class: c}
-	a.list(page)
-	return page
+	a.pages[at-1] = page{class: c}
+	a.list(at)
+	return at
 }
 
 func (a *arena) list(page uint32) {
-	p := &a.meta[page-1]
+	p := &a.pages[page-1]
 	head := a.partial[p.class]
 	p.next, p.prev, p.listed = head, 0, true
 	if head != 0 {
-		a.meta[head-1].prev = page
+		a.pages[head-1].prev = page
 	}
 	a.partial[p.class] = page
 }
 
 func (a *arena) unlist(page uint32) {
-	p := &a.meta[page-1]
+	p := &a.pages[page-1]
 	if !p.listed {
 		return
 	}
 	if p.prev != 0 {
-		a.meta[p.prev-1].next = p.next
+		a.pages[p.prev-1].next = p.next
 	} else {
 		a.partial[p.class] = p.next
 	}
 	if p.next != 0 {
-		a.meta[p.next-1].prev = p.prev
+		a.pages[p.next-1].prev = p.prev
 	}
 	p.next, p.prev, p.listed = 0, 0, false
 }
@@ -170,7 +181,7 @@ func (a *arena) unlist(page uint32) {
 // put stores b and returns the reference of its block, which is ref where its
 // class fits. b must not alias that block.
 func (a *arena) put(ref uint32, b []byte) uint32 {
-	if ref == 0 || a.meta[ref>>blockBits-1].class != classOf(len(b)) {
+	if ref == 0 || a.pages[ref>>blockBits-1].class != classOf(len(b)) {
 		if ref != 0 {
 			a.release(ref)
 		}

@@ -56,8 +56,11 @@ func sizeOf[T any](v T) uintptr { return unsafe.Sizeof(v) }
 // sections are the parts of an entity's blob. They alias it.
 type sections struct{ id, name, more, alerts, orders, facts []byte }
 
+// blob returns all that is kept of e beside its slot.
+func (m *Machine) blob(e *entity) []byte { return m.blobs.held(e.blob, int(e.size)) }
+
 func (m *Machine) sections(e *entity) sections {
-	s, ok := cutSections(m.blobs.block(e.blob)[:e.size], e)
+	s, ok := cutSections(m.blob(e), e)
 	if !ok {
 		panic("detector: sections of an entity do not fit: memory is damaged")
 	}
@@ -129,7 +132,7 @@ func (m *Machine) store(e *entity, s sections) bool {
 // appendNew adds a fact that is new and the last in order, behind the encoding
 // of the others. It reports false for any other fact, which it leaves alone.
 func (m *Machine) appendNew(e *entity, f *fact) bool {
-	old := m.blobs.block(e.blob)[:e.size]
+	old := m.blob(e)
 	t, found := probe(m.encoded(e), e.opened, f.id)
 	if found || t.n >= MaxFacts || t.n > 0 && compareFacts(&t.fact, f) > 0 {
 		return false
@@ -215,7 +218,7 @@ func (m *Machine) setMore(e *entity, x *more) bool {
 // number.
 func (m *Machine) encoded(e *entity) []byte {
 	if e.flags&(entityKeyed|entityOrder|entityMore|entityAlerts|entityOrders) == 0 {
-		b := m.blobs.block(e.blob)[:e.size]
+		b := m.blob(e)
 		return b[packedLen(b):]
 	}
 	return m.sections(e).facts

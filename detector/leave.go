@@ -97,7 +97,7 @@ func (m *Machine) leave(i uint32, e *entity) {
 		l.row = m.unwritten.get(i)
 	}
 	m.gone.add(&l.id, m.now())
-	l.blob = m.blobs.put(0, m.blobs.block(e.blob)[:e.size])
+	l.blob = m.blobs.put(0, m.blob(e))
 	if e.policy != 0 {
 		m.policies[e.policy].parcels++ // until the row is written
 	}

@@ -11,7 +11,7 @@ import (
 
 // idOf returns the id of e.
 func (m *Machine) idOf(e *entity) schemas.ID {
-	b := m.blobs.block(e.blob)
+	b := m.blob(e)
 	if e.flags&(entityKeyed|entityOrder) == 0 {
 		return parcelID(b[:packedLen(b)])
 	}

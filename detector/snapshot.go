@@ -140,7 +140,7 @@ func (m *Machine) appendEntity(b []byte, e *entity, row rowState) []byte {
 		b = le.AppendUint32(le.AppendUint64(b, row.version), row.updated)
 	}
 	b = le.AppendUint16(b, e.size)
-	return append(b, m.blobs.block(e.blob)[:e.size]...)
+	return append(b, m.blob(e)...)
 }
 
 func (m *Machine) writeLeaver(c *chunker, l *leaver) {

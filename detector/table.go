@@ -44,6 +44,8 @@ const (
 	segmentBits = 7
 	lineSlots   = 12
 
+	hugeLines = 1 << 10 // of a segment, from which on large pages are asked for
+
 	// A segment grows when linePart of fullLine slots are taken.
 	linePart, fullLine = 9, 10
 )
@@ -75,9 +77,10 @@ func (t *table) find(id *schemas.ID) (uint32, *entity) {
 	at := s.home(hash)
 	for range s.lines {
 		l := &s.lines[at]
-		for k := l.match(tag, 0); k < lineSlots; k = l.match(tag, k+1) {
-			if e := t.at(l.slots[k]); t.idOf(e) == *id {
-				return l.slots[k], e
+		for places := l.match(tag); places != 0; places &= places - 1 {
+			i := l.slots[places.first()]
+			if e := t.at(i); t.idOf(e) == *id {
+				return i, e
 			}
 		}
 		if l.spilled == 0 {
@@ -88,12 +91,30 @@ func (t *table) find(id *schemas.ID) (uint32, *entity) {
 	return 0, nil
 }
 
-// match returns the first place from k on that has a tag, lineSlots for none.
-func (l *line) match(tag uint8, k int) int {
-	for k < lineSlots && l.tags[k] != tag {
-		k++
-	}
-	return k
+// placeSet is a set of places in a line, a bit for each: at 8k+7 for place k of the
+// first eight, at 8(k-8)+3 for the others.
+type placeSet uint64
+
+// first returns a place of the set, which is not empty; s&(s-1) are the others.
+func (s placeSet) first() int {
+	at := bits.TrailingZeros64(uint64(s))
+	return at>>3 | (^at&4)<<1
+}
+
+// match returns the places that have a tag. Where it stands in the line cannot be
+// foreseen, so that a loop over the places would be mispredicted by the processor
+// nearly each time.
+func (l *line) match(tag uint8) placeSet {
+	const ones = 0x0101010101010101
+	low := binary.LittleEndian.Uint64(l.tags[:8]) ^ ones*uint64(tag)
+	high := uint64(binary.LittleEndian.Uint32(l.tags[8:])) ^ ones>>32*uint64(tag)
+	return placeSet(zeroBytes(low) | zeroBytes(high)&(1<<32-1)>>4)
+}
+
+// zeroBytes returns the highest bit of each byte of x that is 0.
+func zeroBytes(x uint64) uint64 {
+	const most = 0x7f7f7f7f7f7f7f7f
+	return ^(x&most + most | x | most)
 }
 
 // add takes a slot, that which was freed last or a new one, and returns it. The
@@ -124,7 +145,8 @@ func (t *table) add(id *schemas.ID) (uint32, *entity) {
 func (s *segment) put(hash uint64, tag uint8, i uint32) {
 	for at := s.home(hash); ; at = s.after(at) {
 		l := &s.lines[at]
-		if k := l.match(0, 0); k < lineSlots {
+		if free := l.match(0); free != 0 {
+			k := free.first()
 			l.tags[k], l.slots[k] = tag, i
 			return
 		}
@@ -142,6 +164,9 @@ func (t *table) grow(s *segment) {
 		n = min(want, 8*n)
 	}
 	s.lines = make([]line, n)
+	if n >= hugeLines {
+		adviseHuge(bytesOf(s.lines))
+	}
 	for len(old) > 0 {
 		part := old[:min(8, len(old))]
 		t.warmLines(part)
@@ -190,8 +215,8 @@ func (t *table) remove(i uint32) {
 	t.free = append(t.free, i)
 	for at := s.home(hash); ; at = s.after(at) {
 		l := &s.lines[at]
-		for k := l.match(tag, 0); k < lineSlots; k = l.match(tag, k+1) {
-			if l.slots[k] == i {
+		for places := l.match(tag); places != 0; places &= places - 1 {
+			if k := places.first(); l.slots[k] == i {
 				l.tags[k] = 0
 				return
 			}

@@ -94,8 +94,7 @@ func (m *Machine) eachDue(visit func(i uint32, e *entity, turns []turn)) {
 // hear gives e the scans that wait for it, whose turns have come, and returns its
 // facts. other says that it had other news too.
 func (m *Machine) hear(e *entity, turns []turn) (facts []fact, other bool) {
-	s := m.sections(e)
-	facts, t, ok := readTail(s.facts, e.opened, m.facts[:0])
+	facts, t, ok := readTail(m.encoded(e), e.opened, m.facts[:0])
 	if !ok {
 		panic("detector: facts of a parcel do not decode: memory is damaged")
 	}
@@ -126,6 +125,7 @@ func (m *Machine) hear(e *entity, turns []turn) (facts []fact, other bool) {
 	switch {
 	case anew:
 		m.buf = appendFacts(m.buf[:0], e.opened, facts)
+		s := m.sections(e)
 		s.facts = m.buf
 		if !m.store(e, s) {
 			panic("detector: scans that waited for a parcel do not fit: the bounds are wrong")
@@ -214,7 +214,7 @@ func (m *Machine) sortDue() {
 // it is called again with what it returns: the blobs of these, whose slots were
 // read the time before, and the slots of the next.
 func (m *Machine) warmDue(k int) int {
-	const ahead = 32
+	const ahead = 64
 	sum := uint32(0)
 	if k == 0 {
 		for _, t := range m.due[:min(ahead, len(m.due))] {

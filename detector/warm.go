@@ -3,7 +3,7 @@ package detector
 import "scantrail/schemas"
 
 // WarmBatch is how many records ahead it pays to call Warm.
-const WarmBatch = 32
+const WarmBatch = 64
 
 // Warm reads what the next records will need, those of entities by these ids, and
 // changes nothing. One after the other, each record waits for memory twice, for the
@@ -50,15 +50,15 @@ func (m *Machine) warmBlob(e *entity) (sum uint32) {
 	if e.blob == 0 {
 		return 0
 	}
-	b := m.blobs.block(e.blob)
-	for k := 0; k < int(e.size); k += cacheLine {
+	b := m.blob(e)
+	for k := 0; k < len(b); k += cacheLine {
 		sum += uint32(b[k])
 	}
-	return sum
+	return sum + uint32(b[len(b)-1]) // blocks begin anywhere in a line
 }
 
 // warmName reads where the name of e begins.
-func (m *Machine) warmName(e *entity) uint32 { return uint32(m.blobs.block(e.blob)[0]) }
+func (m *Machine) warmName(e *entity) uint32 { return uint32(m.blob(e)[0]) }
 
 func (t *table) warmIndex(id *schemas.ID) uint32 {
 	s, hash, _ := t.segment(id)
@@ -75,8 +75,8 @@ func (t *table) guess(id *schemas.ID) *entity {
 		return nil
 	}
 	l := &s.lines[s.home(hash)]
-	if k := l.match(tag, 0); k < lineSlots {
-		return t.at(l.slots[k])
+	if places := l.match(tag); places != 0 {
+		return t.at(l.slots[places.first()])
 	}
 	return nil
 }
