@@ -132,15 +132,31 @@ func postalValue(s []byte) (v uint64, ok bool) {
 func speltPostal(s *[postalChars]byte, b []byte) {
 	v := uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint16(b[4:]))<<32
 	letters, serial := uint32(v/postalSerials), uint32(v%postalSerials)
-	s[12], letters = byte('A'+letters%26), letters/26
-	s[11], letters = byte('A'+letters%26), letters/26
-	s[1], letters = byte('A'+letters%26), letters/26
-	s[0] = byte('A' + letters%26)
-	for k := 8; k >= 2; k -= 2 {
-		s[k], s[k+1] = byte('0'+serial%100/10), byte('0'+serial%10)
-		serial /= 100
-	}
+	spellPair(s[11:], letterPairs, letters%(26*26))
+	spellPair(s[0:], letterPairs, letters/(26*26)%(26*26))
+	spellPair(s[2:], digitPairs, serial/1_000_000)
+	spellPair(s[4:], digitPairs, serial/10_000%100)
+	spellPair(s[6:], digitPairs, serial/100%100)
+	spellPair(s[8:], digitPairs, serial%100)
 	s[10] = checkDigit(s[2:10])
+}
+
+// letterPairs and digitPairs spell all pairs, one after the other: the number of every
+// parcel that a scan comes for is spelt.
+var letterPairs, digitPairs = pairsOf("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), pairsOf("0123456789")
+
+func pairsOf(chars string) string {
+	var b []byte
+	for i := range chars {
+		for k := range chars {
+			b = append(b, chars[i], chars[k])
+		}
+	}
+	return string(b)
+}
+
+func spellPair(dst []byte, pairs string, v uint32) {
+	dst[0], dst[1] = pairs[2*v], pairs[2*v+1]
 }
 
 // checkDigit is that of UPU S10 over eight digits.

@@ -19,7 +19,9 @@ func (m *Machine) livesFrom(e *entity, facts []fact) []life {
 			break
 		}
 	}
-	m.lives = append(m.lives[:0], life{facts: facts})
+	m.lives = slices.Grow(m.lives[:0], 1)[:1]
+	m.lives[0] = life{} // in place: a copy of the whole would wait for what was just written
+	m.lives[0].facts = facts
 	if n := len(facts); n > 0 && facts[n-1].sec-facts[0].sec >= newLifeAfter {
 		m.splitLives(facts)
 	}
