@@ -350,8 +350,8 @@ var plainFact = func() (t [1 << 8]struct {
 }()
 
 // plain takes the plain facts off the front of b, as next would, and appends them to
-// dst. It goes by whole words and writes each fact once: here most of the time of a
-// judgement was spent.
+// dst. It goes by whole words and writes each fact once: every judgement of a parcel
+// reads all of its facts.
 func (t *tail) plain(b []byte, dst []fact) ([]byte, []fact) {
 	last, n := t.fact, len(dst)
 	dst = slices.Grow(dst, len(b)/plainBytes)

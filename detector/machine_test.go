@@ -348,6 +348,9 @@ func TestArena(t *testing.T) {
 				if _, taken := live[ref]; taken || ref == 0 || len(a.block(ref)) < size {
 					t.Fatalf("block %d of %d bytes", ref, size)
 				}
+				if held := a.held(ref, size); size > 0 && (len(held) != size || &held[0] != &a.block(ref)[0]) {
+					t.Fatalf("block %d of %d bytes is found elsewhere by its size", ref, size)
+				}
 				live[ref] = byte(i)
 				fill(a.block(ref), byte(i))
 				continue
