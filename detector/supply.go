@@ -20,11 +20,6 @@ const (
 	partSize = 4 << 20
 )
 
-// bytesOf returns the memory of values.
-func bytesOf[T any](s []T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(sizeOf(*new(T))))
-}
-
 // take returns n zero values.
 func (s *supply[T]) take(n int) []T {
 	var v T
@@ -35,7 +30,7 @@ func (s *supply[T]) take(n int) []T {
 	}
 	if len(s.rest) < n {
 		s.rest = make([]T, n*(partSize/size))
-		adviseHuge(bytesOf(s.rest))
+		adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(&s.rest[0])), len(s.rest)*int(unsafe.Sizeof(v))))
 	}
 	piece := s.rest[:n:n]
 	s.rest = s.rest[n:]

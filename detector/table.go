@@ -44,8 +44,6 @@ const (
 	segmentBits = 7
 	lineSlots   = 12
 
-	hugeLines = 1 << 10 // of a segment, from which on large pages are asked for
-
 	// A segment grows when linePart of fullLine slots are taken.
 	linePart, fullLine = 9, 10
 )
@@ -164,9 +162,6 @@ func (t *table) grow(s *segment) {
 		n = min(want, 8*n)
 	}
 	s.lines = make([]line, n)
-	if n >= hugeLines {
-		adviseHuge(bytesOf(s.lines))
-	}
 	for len(old) > 0 {
 		part := old[:min(8, len(old))]
 		t.warmLines(part)
