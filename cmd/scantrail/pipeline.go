@@ -77,12 +77,13 @@ type pipeline struct {
 	raw    *rawCopy         // nil while the role is off
 	*readiness
 
-	migrated func() // the tables are there
+	migrated func()        // the tables are there
+	tables   chan struct{} // closed once ClickHouse has the tables of this release
 }
 
 // newPipeline opens the clients, which connect when they are used.
 func newPipeline(o pipelineOptions) (*pipeline, error) {
-	p := &pipeline{o: o, registry: prometheus.NewRegistry(), migrated: func() {}}
+	p := &pipeline{o: o, registry: prometheus.NewRegistry(), migrated: func() {}, tables: make(chan struct{})}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p.readiness = newReadiness(p.registry)
 	p.ingest, p.detect = ingest.NewMetrics(p.registry), shell.NewMetrics(p.registry)
@@ -134,8 +135,9 @@ func (p *pipeline) Close() {
 	p.raw.close()
 }
 
-// Prepare waits for Kafka and ClickHouse and makes what is missing there:
-// topics, the default policy, and, where asked, the tables.
+// Prepare waits for Kafka and makes what is missing there: topics and the default
+// policy. Only where it is also to make the tables does it wait for ClickHouse: a
+// process that starts while ClickHouse is away detects and alerts all the same.
 func (p *pipeline) Prepare(ctx context.Context) error {
 	if slices.Equal(p.o.Roles, []string{rawRole}) && !p.o.Migrate {
 		return nil // a login that may read the raw topics and insert into one table is enough
@@ -151,19 +153,54 @@ func (p *pipeline) Prepare(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	if !p.runs("detect") && !p.runs("sink") && !p.runs(webRole) && !(p.o.Migrate && p.runs(rawRole)) {
+	if !p.o.Migrate || !p.usesTables() {
 		return nil
 	}
 	return p.retry(ctx, "ClickHouse", clickHouseRemedy, func() error {
-		if !p.o.Migrate {
-			return sink.Verify(ctx, p.rows, p.o.ClickHouse.Cluster)
-		}
 		if err := migrate(ctx, p.o, p.rows); err != nil {
 			return err
 		}
 		p.migrated()
+		close(p.tables)
 		return nil
 	})
+}
+
+func (p *pipeline) usesTables() bool {
+	return p.runs("detect") || p.runs("sink") || p.runs(webRole) || p.o.Migrate && p.runs(rawRole)
+}
+
+// awaitTables waits until somebody else has made the tables of this release. Until
+// then no row is written: an older release's tables may take it, and be wrong.
+func (p *pipeline) awaitTables(ctx context.Context) {
+	err := p.retry(ctx, "ClickHouse", clickHouseRemedy, func() error { return sink.Verify(ctx, p.rows, p.o.ClickHouse.Cluster) })
+	if err == nil {
+		close(p.tables)
+	}
+}
+
+var errTables = errors.New("ClickHouse is away, or its tables are not those of this release")
+
+// tablesThere returns nil once awaitTables has seen them.
+func (p *pipeline) tablesThere() error {
+	select {
+	case <-p.tables:
+		return nil
+	default:
+		return errTables
+	}
+}
+
+// withTables runs a role that is nothing without the tables once they are there.
+func (p *pipeline) withTables(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-p.tables:
+			return run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // migrate creates the database and its tables.
@@ -236,11 +273,14 @@ func (p *pipeline) Run(ctx context.Context) error {
 			}
 		})
 	}
+	if p.usesTables() && p.tablesThere() != nil {
+		wg.Go(func() { p.awaitTables(ctx) })
+	}
 	if p.runs("sink") {
 		p.ask("sink", joined(p.sink), p.sink.Refused)
-		start("sink", p.sink.Run)
-		start("lanes", p.runLanes)
-		start("shops", p.runShops)
+		start("sink", p.withTables(p.sink.Run))
+		start("lanes", p.withTables(p.runLanes))
+		start("shops", p.withTables(p.runShops))
 	}
 	if p.raw != nil {
 		p.ask(rawRole, joined(p.raw), p.raw.Refused)
@@ -325,7 +365,7 @@ func (p *pipeline) runIngest(ctx context.Context) error {
 func (p *pipeline) runDetect(ctx context.Context) error {
 	s, err := shell.New(shell.Config{
 		Kafka: p.o.Kafka, Generation: p.o.Generation, SnapshotInterval: p.o.Snapshot, FlushInterval: p.o.RowsEvery,
-		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), AcceptGaps: p.o.AcceptGaps, MemoryLimit: p.o.StateLimit,
+		Rows: sink.NewRows(p.rows), Archive: sink.NewRows(p.rows), Tables: p.tablesThere, AcceptGaps: p.o.AcceptGaps, MemoryLimit: p.o.StateLimit,
 		Now: p.o.Now, Log: p.o.Log.With("role", "detect"), Metrics: p.detect,
 	})
 	if err != nil {

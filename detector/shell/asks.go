@@ -19,11 +19,12 @@ const maxAsks = 2000
 // looks into the archive in a goroutine of its own, one lot of questions at a
 // time. The answers go through the log.
 type asker struct {
-	rows RowWriter
-	todo chan []question
-	done chan []question
-	busy bool
-	sent map[asked]time.Time // answered lately; the record may be on its way
+	rows  RowWriter
+	there func() error // as Config.Tables
+	todo  chan []question
+	done  chan []question
+	busy  bool
+	sent  map[asked]time.Time // answered lately; the record may be on its way
 }
 
 // asked names a question.
@@ -39,8 +40,8 @@ type question struct {
 	err       error
 }
 
-func newAsker(rows RowWriter) *asker {
-	return &asker{rows: rows, todo: make(chan []question, 1), done: make(chan []question, 1), sent: map[asked]time.Time{}}
+func newAsker(cfg Config) *asker {
+	return &asker{rows: cfg.Archive, there: cfg.Tables, todo: make(chan []question, 1), done: make(chan []question, 1), sent: map[asked]time.Time{}}
 }
 
 // run looks up lots until ctx ends. A failed look-up is asked again.
@@ -70,7 +71,11 @@ func (a *asker) lookUp(ctx context.Context, lot []question) error {
 	for i := range lot {
 		ids[i], at[lot[i].EntityID] = lot[i].EntityID, i
 	}
-	rows, err := a.rows.Archived(ctx, ids)
+	err := a.there()
+	var rows []schemas.ArchiveRow
+	if err == nil {
+		rows, err = a.rows.Archived(ctx, ids)
+	}
 	for i := range lot {
 		lot[i].err = err
 	}

@@ -29,6 +29,7 @@ type RowWriter interface {
 // acknowledged them, and only if they have not changed meanwhile.
 type rowWriter struct {
 	rows    RowWriter
+	there   func() error // as Config.Tables
 	metrics *Metrics
 	todo    chan *rowBatch
 	done    chan *rowBatch
@@ -50,8 +51,8 @@ type rowBatch struct {
 
 type rowEnds struct{ parcels, orders, archive int }
 
-func newRowWriter(rows RowWriter, metrics *Metrics) *rowWriter {
-	return &rowWriter{rows: rows, metrics: metrics, todo: make(chan *rowBatch, 1), done: make(chan *rowBatch, 1), idle: &rowBatch{}}
+func newRowWriter(cfg Config) *rowWriter {
+	return &rowWriter{rows: cfg.Rows, there: cfg.Tables, metrics: cfg.Metrics, todo: make(chan *rowBatch, 1), done: make(chan *rowBatch, 1), idle: &rowBatch{}}
 }
 
 // run writes batches until ctx ends. A failed batch is not kept: its rows are
@@ -84,6 +85,9 @@ func (w *rowWriter) run(ctx context.Context, log *slog.Logger) {
 }
 
 func (w *rowWriter) write(ctx context.Context, b *rowBatch) error {
+	if err := w.there(); err != nil {
+		return err
+	}
 	for i, insert := range [...]struct {
 		rows int
 		into func() error

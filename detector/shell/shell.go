@@ -43,6 +43,7 @@ type Config struct {
 	FlushInterval    time.Duration    // between two writes of rows, and two commits
 	Rows             RowWriter        // of the writing goroutine alone
 	Archive          RowWriter        // another one, for look-ups and gaps
+	Tables           func() error     // why neither is used yet, such as tables of an older release; nil: they are
 	MemoryLimit      int64            // bytes of state at which reading rests until some has left; 0: none
 	AcceptGaps       bool             // go on where the log after the last snapshot is gone, and note it
 	Now              func() time.Time // that ticks are stamped with, for the delay of alerts; nil: time.Now
@@ -94,7 +95,10 @@ func New(cfg Config) (*Shell, error) {
 		cfg.Now = time.Now
 	}
 	cfg.Metrics.StateLimit.Set(float64(cfg.MemoryLimit))
-	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg.Rows, cfg.Metrics), asker: newAsker(cfg.Archive)}
+	if cfg.Tables == nil {
+		cfg.Tables = func() error { return nil }
+	}
+	s := &Shell{cfg: cfg, parts: map[int32]*partition{}, writer: newRowWriter(cfg), asker: newAsker(cfg)}
 	s.documents.Guard = new(sync.Mutex)
 	// Before the consumer, which may be assigned partitions as soon as it exists.
 	admin, err := kadm.NewOptClient(cfg.Kafka...)
