@@ -3,8 +3,10 @@ package chdb
 import (
 	"encoding/xml"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +40,13 @@ func writeConfig(dataDir string, opts EngineOptions) (string, error) {
 	return config, writeFile(config, configXML(dataDir, users, opts))
 }
 
-// writeFile replaces path at once, so that a crash leaves no half of it.
+// writeFile replaces path at once, so that a crash leaves no half of it. What is
+// there already is not written again: an engine whose disk is full can then start,
+// and say so to each insert.
 func writeFile(path, text string) error {
+	if has, err := os.ReadFile(path); err == nil && string(has) == text {
+		return nil
+	}
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, []byte(text), 0o644); err != nil {
 		return err
@@ -87,8 +94,9 @@ func usersXML(opts EngineOptions) string {
 	}
 	var b strings.Builder
 	b.WriteString("<clickhouse>\n<profiles><default>\n")
-	for setting, value := range profile() {
-		element(&b, setting, value)
+	settings := profile()
+	for _, setting := range slices.Sorted(maps.Keys(settings)) { // the same text each time
+		element(&b, setting, settings[setting])
 	}
 	b.WriteString("</default></profiles>\n<quotas><default></default></quotas>\n<users><default>\n")
 	b.WriteString("<password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>\n<grants>\n")

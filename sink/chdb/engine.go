@@ -121,20 +121,13 @@ func lockDataDir(dir string) (*os.File, error) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20))
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("chdb: data directory %s is open in another process (pid %s); stop that one, or use another directory", dir, pid)
+			return nil, fmt.Errorf("chdb: data directory %s is open in another process (pid %s); stop that one, or use another directory", dir, strings.TrimSpace(string(pid)))
 		}
 		return nil, fmt.Errorf("chdb: locking %s: %w", path, err)
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, fmt.Sprint(os.Getpid()))); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("chdb: data directory: %w", err)
-	}
+	// In place, which needs no room on a full disk; without it, a message lacks it.
+	f.WriteAt(fmt.Appendf(nil, "%-20d", os.Getpid()), 0) //nolint:errcheck // as said
 	return f, nil
-}
-
-func writeAt(f *os.File, text string) error {
-	_, err := f.WriteAt([]byte(text), 0)
-	return err
 }
 
 // Query runs one statement and writes its result to w, chunk by chunk where the
