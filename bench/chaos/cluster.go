@@ -25,12 +25,14 @@ type cluster struct {
 	o          options
 	kafka      *kafka.Cluster
 	clickhouse *process
+	disk       *proc.Disk  // of ClickHouse; nil: the machine's
 	proxy      *proc.Proxy // between the services and ClickHouse
 	services   []*process
 	admin      []string // address of each service's admin server
 	binary     string
 	config     string // of the first service, for the commands
 	rows       driver.Conn
+	memory     memory
 }
 
 func startCluster(ctx context.Context, o options) (*cluster, error) {
@@ -58,8 +60,7 @@ func (c *cluster) launch(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.clickhouse = newProcess(c.o.Dir, "clickhouse", c.binary, "clickhouse", "--data", filepath.Join(c.o.Dir, "clickhouse-data"), "--listen", engine)
-	if err := c.clickhouse.start(); err != nil {
+	if err := c.startClickHouse(engine); err != nil {
 		return err
 	}
 	if c.proxy, err = proc.NewProxy(engine); err != nil {
@@ -82,6 +83,26 @@ func (c *cluster) launch(ctx context.Context) (err error) {
 		}
 	}
 	return c.ready(ctx, 2*time.Minute)
+}
+
+// diskMiB is the size of the disk that fills: many times what a run of some
+// 100,000 records keeps there, merges included.
+const diskMiB = 2048
+
+func (c *cluster) startClickHouse(addr string) (err error) {
+	data := filepath.Join(c.o.Dir, "clickhouse-data")
+	command := []string{c.binary, "clickhouse", "--data", data, "--listen", addr}
+	if c.o.DiskFull > 0 {
+		if err := os.MkdirAll(data, 0o755); err != nil {
+			return err
+		}
+		if c.disk, err = proc.NewDisk(data, diskMiB); err != nil {
+			return err
+		}
+		command = c.disk.Command(command...)
+	}
+	c.clickhouse = newProcess(c.o.Dir, "clickhouse", command...)
+	return c.clickhouse.start()
 }
 
 const configText = `
@@ -196,6 +217,9 @@ func (c *cluster) stop() {
 	}
 	if c.clickhouse != nil {
 		c.clickhouse.end(syscall.SIGKILL)
+	}
+	if c.disk != nil {
+		c.disk.Close()
 	}
 	if c.kafka != nil {
 		c.kafka.Stop()

@@ -27,16 +27,15 @@ type tormentor struct {
 
 func (c *cluster) torment(ctx context.Context, l *load, r *report) error {
 	t := &tormentor{cluster: c, random: rand.New(rand.NewPCG(c.o.Seed, 7)), load: l}
-	away := c.o.Kills / 2
+	outages := t.outages(r)
 	for r.Kills < c.o.Kills {
-		l.reach(float64(r.Kills+1) / float64(c.o.Kills))
+		l.reach(l.reached() + 1/c.o.steps())
 		if err := proc.Pause(ctx, t.upTo(2*c.o.Every)); err != nil {
 			return err
 		}
 		f := t.draw()
-		if c.o.Away > 0 && r.Kills >= away {
-			away = c.o.Kills + 1
-			f = fault{"ClickHouse away for " + c.o.Away.String(), 0, 3, func(ctx context.Context, t *tormentor) error { return t.clickHouseAway(ctx) }}
+		if len(outages) > 0 && r.Kills >= c.o.Kills/(len(outages)+1) {
+			f, outages = outages[0], outages[1:]
 		}
 		if err := f.do(ctx, t); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
@@ -53,6 +52,17 @@ func (c *cluster) torment(ctx context.Context, l *load, r *report) error {
 	return nil
 }
 
+// outages are the long faults that were asked for, each once.
+func (t *tormentor) outages(r *report) (all []fault) {
+	if t.o.Away > 0 {
+		all = append(all, fault{"ClickHouse away for " + t.o.Away.String(), 0, 4, func(ctx context.Context, t *tormentor) error { return t.clickHouseAway(ctx, r) }})
+	}
+	if t.o.DiskFull > 0 {
+		all = append(all, fault{"disk of ClickHouse full for " + t.o.DiskFull.String(), 0, 4, func(ctx context.Context, t *tormentor) error { return t.diskFull(ctx, r) }})
+	}
+	return all
+}
+
 func (t *tormentor) draw() fault {
 	all := []fault{
 		{"kill of a service", 45, 1, func(_ context.Context, t *tormentor) error { return t.killService() }},
@@ -66,8 +76,16 @@ func (t *tormentor) draw() fault {
 			t.clickhouse.end(syscall.SIGKILL)
 			return t.clickhouse.start()
 		}},
-		{"kill of a broker", 6, 1, func(ctx context.Context, t *tormentor) error {
+		{"kill of a broker", 6 * t.o.Brokers, 1, func(ctx context.Context, t *tormentor) error {
 			return t.kafka.Restart(ctx, t.random.IntN(t.o.Brokers))
+		}},
+		{"broker away", 4 * (t.o.Brokers - 1), 1, func(ctx context.Context, t *tormentor) error {
+			i := t.random.IntN(t.o.Brokers)
+			t.kafka.Kill(i)
+			if err := proc.Pause(ctx, t.pauseTime()); err != nil {
+				return err
+			}
+			return t.kafka.Restart(ctx, i)
 		}},
 		{"stop of a service", 10, 0, func(ctx context.Context, t *tormentor) error {
 			s := t.service()
@@ -123,20 +141,3 @@ func (t *tormentor) upTo(d time.Duration) time.Duration {
 }
 
 func (t *tormentor) pauseTime() time.Duration { return t.o.Pause/4 + t.upTo(t.o.Pause*3/4) }
-
-// clickHouseAway keeps ClickHouse down for long, and kills services meanwhile.
-func (t *tormentor) clickHouseAway(ctx context.Context) error {
-	t.clickhouse.end(syscall.SIGKILL)
-	for range 3 {
-		if err := proc.Pause(ctx, t.o.Away/4); err != nil {
-			return err
-		}
-		if err := t.killService(); err != nil {
-			return err
-		}
-	}
-	if err := proc.Pause(ctx, t.o.Away/4); err != nil {
-		return err
-	}
-	return t.clickhouse.start()
-}

@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"scantrail/bench/proc"
-	"scantrail/bench/world"
 	"scantrail/schemas"
 )
 
@@ -36,6 +35,7 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Records, r.Sent = raw, l.sent.Load()
+	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-time.Minute)), c.memory.most(r.Began, time.Now())
 	errs := []error{c.counts(ctx, l, raw), c.alerts(ctx, l, r), c.audit(ctx, r)}
 	return errors.Join(errs...)
 }
@@ -46,27 +46,9 @@ func (c *cluster) drained(ctx context.Context, l *load) (raw int64, err error) {
 	adm := kadm.NewClient(l.client)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	topics := l.world.Topics()
 	for quiet := 0; quiet < 3; { // the detector's own records follow what it read
-		behind := int64(0)
-		for _, g := range []struct {
-			name   string
-			topics []string
-		}{
-			{schemas.IngestGroup, topics},
-			{schemas.DetectorGroup, []string{schemas.EventsTopic}},
-			{schemas.SinkGroup, []string{schemas.EventsTopic, schemas.AlertsTopic, schemas.DeadLettersTopic}},
-		} {
-			n, end, err := lag(ctx, adm, g.name, g.topics)
-			if err != nil {
-				behind = -1
-				break
-			}
-			if behind += n; g.name == schemas.IngestGroup {
-				raw = end
-			}
-		}
-		if behind >= 0 && behind < 100 { // ticks come all the time
+		behind, end, err := l.behind(ctx, adm)
+		if raw = end; err == nil && behind < 100 { // ticks come all the time
 			quiet++
 		} else {
 			quiet = 0
@@ -79,6 +61,28 @@ func (c *cluster) drained(ctx context.Context, l *load) (raw int64, err error) {
 		}
 	}
 	return raw, nil
+}
+
+// behind counts the records that a group has not committed, and those that the
+// raw topics hold.
+func (l *load) behind(ctx context.Context, adm *kadm.Client) (behind, raw int64, err error) {
+	for _, g := range []struct {
+		name   string
+		topics []string
+	}{
+		{schemas.IngestGroup, l.world.Topics()},
+		{schemas.DetectorGroup, []string{schemas.EventsTopic}},
+		{schemas.SinkGroup, []string{schemas.EventsTopic, schemas.AlertsTopic, schemas.DeadLettersTopic}},
+	} {
+		n, end, err := lag(ctx, adm, g.name, g.topics)
+		if err != nil {
+			return 0, 0, err
+		}
+		if behind += n; g.name == schemas.IngestGroup {
+			raw = end
+		}
+	}
+	return behind, raw, nil
 }
 
 func lag(ctx context.Context, adm *kadm.Client, group string, topics []string) (behind, end int64, err error) {
@@ -104,13 +108,14 @@ func lag(ctx context.Context, adm *kadm.Client, group string, topics []string) (
 // counts holds the tables against the world: every scan, once.
 func (c *cluster) counts(ctx context.Context, l *load, raw int64) error {
 	var errs []error
+	scans := int64(l.truth.DistinctScans) + l.probes.count()
 	for _, check := range []struct {
 		what, query string
 		want        int64
 	}{
 		{"raw records in the ledger of ingest", "SELECT sum(records) FROM ranges FINAL", raw},
-		{"distinct scans", "SELECT toInt64(uniqExact(fact_id)) FROM scans", int64(l.truth.DistinctScans)},
-		{"scans in the rows of parcels", "SELECT toInt64(sum(facts)) FROM parcels FINAL", int64(l.truth.DistinctScans)},
+		{"distinct scans", "SELECT toInt64(uniqExact(fact_id)) FROM scans", scans},
+		{"scans in the rows of parcels", "SELECT toInt64(sum(facts)) FROM parcels FINAL", scans},
 		{"rows of scans that stand twice", "SELECT toInt64(count() - uniqExact(partition, offset)) FROM scans FINAL", 0},
 		{"parcels that stand twice", "SELECT toInt64(count() - uniqExact(parcel_id, opened_at)) FROM parcels FINAL", 0},
 		{"problems in the ledger of the sink", "SELECT toInt64(count()) FROM audit_blocks", 0},
@@ -132,9 +137,11 @@ type caseKey struct {
 	anchor, end             int64 // Unix seconds; 0 while open
 }
 
-func casesOf(t *world.Truth) map[caseKey]bool {
+// casesAt is what was true at a time, of the world and of the probes.
+func (l *load) casesAt(at time.Time) map[caseKey]bool {
 	all := map[caseKey]bool{}
-	for _, k := range t.Cases {
+	l.probes.cases(all, at)
+	for _, k := range l.world.TruthAt(at).Cases {
 		key := caseKey{rule: k.Rule, number: k.TrackingNumber, milestone: k.Milestone, anchor: k.AnchorAt.Unix()}
 		if !k.EndedAt.IsZero() {
 			key.end = k.EndedAt.Unix()
@@ -152,7 +159,7 @@ func (c *cluster) alerts(ctx context.Context, l *load, r *report) error {
 	if err := c.rows.QueryRow(ctx, "SELECT assumeNotNull(clock) FROM log_clock").Scan(&clock); err != nil {
 		return err
 	}
-	early, late := casesOf(l.world.TruthAt(clock.Add(-time.Minute))), casesOf(l.world.TruthAt(clock.Add(time.Minute)))
+	early, late := l.casesAt(clock.Add(-time.Minute)), l.casesAt(clock.Add(time.Minute))
 	rows, err := c.rows.Query(ctx, `SELECT toString(rule), tracking_number, toString(milestone), toInt64(toUnixTimestamp(anchor_at)), toInt64(ifNull(toUnixTimestamp(ended_at), 0))
 		FROM alerts_current WHERE status NOT IN ('at_risk', 'withdrawn') AND rule IN ('gap_48h', 'gap_72h', 'milestone_missing')`)
 	if err != nil {

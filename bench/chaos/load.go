@@ -22,6 +22,7 @@ type load struct {
 	world  *world.World
 	truth  *world.Truth
 	client *kgo.Client
+	probes *probes
 	from   time.Time
 
 	share  atomic.Uint64 // of the world's time that may be sent, a float64
@@ -29,6 +30,13 @@ type load struct {
 	failed atomic.Pointer[error]
 	hurry  chan struct{} // closed: the faults are over
 	done   chan error
+	probed chan error
+}
+
+// steps is how many steps of o.Every the faults of a run take, about: one each
+// kill, and what ClickHouse is away besides.
+func (o options) steps() float64 {
+	return float64(o.Kills) + float64(o.Away+o.DiskFull)/float64(o.Every)
 }
 
 // startLoad creates the topics, waits until ingest knows them (what a topic
@@ -37,7 +45,7 @@ func startLoad(ctx context.Context, c *cluster, o options) (*load, error) {
 	to := time.Now().UTC().Truncate(time.Second)
 	// A scan with a wrong zone is what it says to everybody but the world.
 	w := world.New(world.Config{Seed: o.Seed, Parcels: o.Parcels, To: to, WrongZone: -1})
-	l := &load{world: w, truth: w.Truth(), from: w.Config().From, hurry: make(chan struct{}), done: make(chan error, 1)}
+	l := &load{world: w, truth: w.Truth(), from: w.Config().From, hurry: make(chan struct{}), done: make(chan error, 1), probed: make(chan error, 1)}
 	var err error
 	if l.client, err = kgo.NewClient(kgo.SeedBrokers(c.kafka.Addrs()...), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
 		kgo.MetadataMinAge(100*time.Millisecond)); err != nil {
@@ -53,25 +61,33 @@ func startLoad(ctx context.Context, c *cluster, o options) (*load, error) {
 	if err := proc.Pause(ctx, 12*time.Second); err != nil { // ingest looks for new topics every 10 s
 		return nil, err
 	}
+	if l.probes, err = startProbes(ctx, c.kafka.Addrs()); err != nil {
+		l.client.Close()
+		return nil, err
+	}
 	go func() { l.done <- l.send(ctx, o) }()
+	go func() { l.probed <- l.probes.send(ctx, l) }()
 	return l, nil
 }
 
 // reach has the world sent up to a share of its time: as far as the faults are.
 func (l *load) reach(share float64) { l.share.Store(math.Float64bits(min(share, 1))) }
 
+// reached is the share that reach has set.
+func (l *load) reached() float64 { return math.Float64frombits(l.share.Load()) }
+
 // send follows the faults, a little every few milliseconds, so that none of them
 // meets an idle cluster.
 func (l *load) send(ctx context.Context, o options) error {
 	const step = 20 * time.Millisecond
 	whole := l.truth.At.Sub(l.from)
-	once := time.Duration(float64(whole) * float64(step) / float64(time.Duration(o.Kills)*o.Every))
+	once := time.Duration(float64(whole) * float64(step) / (o.steps() * float64(o.Every)))
 	tick := time.NewTicker(step)
 	defer tick.Stop()
 	for at := l.from; at.Before(l.truth.At); {
 		select {
 		case <-tick.C:
-			far := l.from.Add(time.Duration(float64(whole) * math.Float64frombits(l.share.Load())))
+			far := l.from.Add(time.Duration(float64(whole) * l.reached()))
 			if at = at.Add(once); at.After(far) {
 				at = far
 			}
@@ -90,13 +106,7 @@ func (l *load) send(ctx context.Context, o options) error {
 func (l *load) emit(ctx context.Context, until time.Time) error {
 	err := l.world.Emit(until, func(r world.Record) error {
 		record := &kgo.Record{Topic: r.Topic, Key: append([]byte(nil), r.Key...), Value: append([]byte(nil), r.Value...)}
-		l.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
-			if err != nil {
-				l.failed.CompareAndSwap(nil, &err)
-				return
-			}
-			l.sent.Add(1)
-		})
+		l.produce(ctx, record)
 		return nil
 	})
 	if failed := l.failed.Load(); err == nil && failed != nil {
@@ -105,9 +115,22 @@ func (l *load) emit(ctx context.Context, until time.Time) error {
 	return err
 }
 
+func (l *load) produce(ctx context.Context, r *kgo.Record) {
+	l.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
+		if err != nil {
+			l.failed.CompareAndSwap(nil, &err)
+			return
+		}
+		l.sent.Add(1)
+	})
+}
+
 // finish sends the rest at once.
 func (l *load) finish(ctx context.Context) error {
 	close(l.hurry)
+	if err := <-l.probed; err != nil {
+		return err
+	}
 	select {
 	case err := <-l.done:
 		if failed := l.failed.Load(); err == nil && failed != nil {

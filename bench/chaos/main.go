@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type options struct {
 	Every     time.Duration // between two faults, on average
 	Pause     time.Duration // longest SIGSTOP and longest cut; the shortest is a quarter of it
 	Away      time.Duration // with this, one fault more: ClickHouse is away so long, with kills in the middle
+	DiskFull  time.Duration // the same, with a full disk below ClickHouse
 	Dir       string        // for data, configurations and output; empty: a temporary one, removed after success
 	Out       io.Writer
 }
@@ -34,6 +36,7 @@ func main() {
 	flag.DurationVar(&o.Every, "every", 2*time.Second, "mean time between two faults")
 	flag.DurationVar(&o.Pause, "pause", 8*time.Second, "longest time that a process is stopped or cut off")
 	flag.DurationVar(&o.Away, "away", 0, "ClickHouse is also away once for this long, with kills in the middle")
+	flag.DurationVar(&o.DiskFull, "disk-full", 0, "the disk of ClickHouse is also full once for this long, with kills in the middle (Linux)")
 	flag.StringVar(&o.Dir, "dir", "", "directory for data and output, kept (default: a temporary one, removed after success)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -58,13 +61,16 @@ func run(ctx context.Context, o options) (r *report, err error) {
 			return nil, err
 		}
 	}
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, err
+	}
 	defer func() {
 		switch {
 		case temporary && err == nil:
 			os.RemoveAll(o.Dir) //nolint:errcheck // only space
 		case err != nil:
-			err = fmt.Errorf("%w\n  output and data: %s\n  again: go run ./bench/chaos -kills %d -seed %d -processes %d -brokers %d -parcels %d -every %s -pause %s -away %s",
-				err, o.Dir, o.Kills, o.Seed, o.Processes, o.Brokers, o.Parcels, o.Every, o.Pause, o.Away)
+			err = fmt.Errorf("%w\n  output and data: %s\n  again: go run ./bench/chaos -kills %d -seed %d -processes %d -brokers %d -parcels %d -every %s -pause %s -away %s -disk-full %s",
+				err, o.Dir, o.Kills, o.Seed, o.Processes, o.Brokers, o.Parcels, o.Every, o.Pause, o.Away, o.DiskFull)
 		}
 	}()
 	c, err := startCluster(ctx, o)
@@ -78,6 +84,7 @@ func run(ctx context.Context, o options) (r *report, err error) {
 	}
 	defer load.close()
 	r = &report{Began: time.Now(), Faults: map[string]int{}}
+	go c.memory.watch(ctx, c)
 	if err := c.torment(ctx, load, r); err != nil {
 		return r, err
 	}

@@ -74,6 +74,16 @@ func (p *process) end(s syscall.Signal) {
 	<-ended
 }
 
+// pid is that of the life which began last.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
 func (p *process) err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,6 +19,9 @@ type report struct {
 	Records   int64 // records that the raw topics hold: one whose acknowledgement dies is sent again
 	Alerts    int   // for gaps and missing milestones, compared with the truth
 	Audited   int64 // figures and rows that audit compared
+	Probes    delays
+	Outages   []outage
+	RSS       int // MiB that the largest service took
 }
 
 func (r *report) print(w io.Writer) {
@@ -26,6 +29,10 @@ func (r *report) print(w io.Writer) {
 	for _, name := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(w, "  %6d %s\n", r.Faults[name], name)
 	}
+	for i := range r.Outages {
+		fmt.Fprintf(w, "  %s\n", &r.Outages[i])
+	}
+	fmt.Fprintf(w, "  alerts while all this happened: %s; the largest service took %d MiB\n", r.Probes, r.RSS)
 	fmt.Fprintf(w, "  %d raw records, %d acknowledged; everything had arrived after %s\n", r.Records, r.Sent, r.Drained.Round(time.Second))
 	fmt.Fprintf(w, "  %d alerts compared with the truth, %d figures and rows by scantrail audit\n", r.Alerts, r.Audited)
 }

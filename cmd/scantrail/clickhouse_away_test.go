@@ -3,13 +3,19 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"scantrail/bench/proc"
 	"scantrail/schemas"
 )
 
@@ -46,6 +52,122 @@ func TestStartsWithoutClickHouse(t *testing.T) {
 	if rule := one[string](r, "SELECT toString(any(rule)) FROM alerts FINAL WHERE status = 'open' AND rule = 'gap_48h'"); rule != "gap_48h" {
 		t.Errorf("the alert is not in ClickHouse: %q", rule)
 	}
+}
+
+// TestDiskFull fills the disk of ClickHouse: who looks is told so, alerts go on,
+// nothing is committed that is not written, and after room is made all of it is
+// there, once.
+func TestDiskFull(t *testing.T) {
+	disk, addr := clickHouseOnDisk(t)
+	log := &lockedBuffer{}
+	r := newRigOn(t, newFakeBroker(t), func(o *pipelineOptions) {
+		o.ClickHouse.URLs, o.Log = []string{"http://" + addr}, slog.New(slog.NewTextHandler(log, nil))
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	r.topic("yunexpress")
+	r.start()
+	r.scan(1)
+	r.settle()
+	must(t, disk.Fill())
+	before := r.committed(ctx)
+	r.silent()
+	r.judged(ctx)
+	r.awaitAlert(ctx, schemas.RuleGap48h)
+	const remedy = "the disk of ClickHouse is full: make room"
+	untilTrue(t, ctx, "ready says that the disk is full, and nothing else", func() bool {
+		err := r.pipeline.Ready(ctx)
+		return err != nil && err.Error() == "sink: ClickHouse takes no inserts: "+remedy
+	})
+	untilTrue(t, ctx, "the detector says so too", func() bool { return strings.Contains(log.String(), "the rows follow") })
+	if text := log.String(); strings.Count(text, "takes no inserts") != 1 || !strings.Contains(text, remedy) {
+		t.Errorf("the log does not say once what to do:\n%s", text)
+	}
+	if up := r.pipeline.value("scantrail_sink_clickhouse_up"); up != 0 {
+		t.Errorf("scantrail_sink_clickhouse_up is %v", up)
+	}
+	if n := r.pipeline.value("scantrail_sink_insert_failures_total") + r.pipeline.value("scantrail_detector_insert_failures_total"); n < 1 || n > 50 {
+		t.Errorf("%v inserts failed, want few", n)
+	}
+	if after := r.committed(ctx); after != before {
+		t.Errorf("committed %d records of the log, %d of which are not written", after, after-before)
+	}
+	must(t, disk.Free())
+	r.settle()
+	r.facts(2)
+	for query, want := range map[string]uint64{
+		"SELECT count() FROM scans": 2,
+		"SELECT count() FROM alerts FINAL WHERE rule = 'gap_48h' AND status = 'open'": 1,
+		"SELECT count() FROM audit_blocks":                                            0,
+		"SELECT count() FROM data_gaps":                                               0,
+	} {
+		if n := one[uint64](r, query); n != want {
+			t.Errorf("%s: %d, want %d", query, n, want)
+		}
+	}
+}
+
+// lockedBuffer takes what several goroutines log.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// clickHouseOnDisk starts the engine in a process of its own on a disk of limited
+// size.
+func clickHouseOnDisk(t *testing.T) (disk *proc.Disk, addr string) {
+	t.Helper()
+	dir := t.TempDir()
+	disk, err := proc.NewDisk(dir, 256)
+	if err != nil {
+		t.Skipf("NOT TESTED: %v", err)
+	}
+	t.Cleanup(disk.Close)
+	addr = freeAddr(t)
+	command := disk.Command(os.Args[0], "clickhouse", "--data", dir, "--listen", addr)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env, cmd.SysProcAttr = append(os.Environ(), asCommand+"=1"), proc.DiesWithParent()
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	must(t, cmd.Start())
+	t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Wait()         //nolint:errcheck // it was killed
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	untilTrue(t, ctx, "ClickHouse answers", func() bool {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return disk, addr
+}
+
+// committed sums the sink's offsets of the log.
+func (r *rig) committed(ctx context.Context) (sum int64) {
+	r.t.Helper()
+	commits, err := kadm.NewClient(r.producer).FetchOffsets(ctx, schemas.SinkGroup)
+	must(r.t, err)
+	commits.Each(func(o kadm.OffsetResponse) {
+		if o.Topic == schemas.EventsTopic {
+			sum += max(o.At, 0)
+		}
+	})
+	return sum
 }
 
 // silent sends a scan of 54 hours ago.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -39,7 +41,8 @@ func startEmbedded(ctx context.Context, o embeddedOptions) (*embedded, error) {
 		return nil, err
 	}
 	e := &embedded{}
-	kafka := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(o.KafkaPort), kfake.GroupMinSessionTimeout(time.Second)}
+	kafka := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(o.KafkaPort), kfake.GroupMinSessionTimeout(time.Second),
+		kfake.WithLogger(&brokerLog{log: o.Log, last: map[string]time.Time{}})}
 	data := o.Data
 	if data == "" {
 		if e.temporary, err = os.MkdirTemp("", "scantrail-"); err != nil {
@@ -77,4 +80,29 @@ func (e *embedded) Close() error {
 		err = errors.Join(err, os.RemoveAll(e.temporary))
 	}
 	return err
+}
+
+// brokerLog passes on that the embedded broker cannot write to its disk, which
+// clients hear of as an unknown error: each kind once in ten seconds.
+type brokerLog struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	last map[string]time.Time // by format
+}
+
+const brokerLogEvery = 10 * time.Second
+
+// Logf implements kfake.Logger.
+func (b *brokerLog) Logf(_ kfake.LogLevel, format string, args ...any) {
+	if !strings.HasPrefix(format, "persist") && !strings.HasPrefix(format, "save") {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); now.Sub(b.last[format]) >= brokerLogEvery {
+		b.last[format] = now
+		b.log.Error("embedded Kafka cannot write: it takes no records, nothing that it took is lost",
+			"error", fmt.Sprintf(format, args...), "remedy", "look at the disk of --data: is it full?")
+	}
 }
