@@ -300,11 +300,14 @@ func (r *run) setLag() {
 func (r *run) pause(ctx context.Context, attempt int, err error) error {
 	remedy, transient := Remedy(err)
 	if r.down != remedy { // once for each change of what is wrong
+		r.down = remedy
+		if remedy == diskFull {
+			remedy += disks(ctx, r.cfg.ClickHouse)
+		}
 		r.cfg.Log.Error("sink: ClickHouse takes no inserts; nothing is committed, nothing is lost, trying again",
 			"error", err, "remedy", remedy, "rows", r.pending.rows)
-		r.down = remedy
+		r.away.Store(&remedy)
 	}
-	r.away.Store(&remedy)
 	r.metrics.up.Set(0)
 	d := min(r.cfg.RetryMin<<min(attempt, 16), r.cfg.RetryMax)
 	if !transient {

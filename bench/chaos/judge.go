@@ -28,6 +28,7 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Drained = time.Since(began)
+	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-15*time.Second)), c.memory.most(r.Began, time.Now())
 	for _, s := range c.services {
 		s.end(syscall.SIGTERM)
 	}
@@ -35,8 +36,7 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Records, r.Sent = raw, l.sent.Load()
-	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-time.Minute)), c.memory.most(r.Began, time.Now())
-	errs := []error{c.counts(ctx, l, raw), c.alerts(ctx, l, r), c.audit(ctx, r)}
+	errs := []error{l.probes.all(r.Probes), c.counts(ctx, l, raw), c.alerts(ctx, l, r), c.audit(ctx, r)}
 	return errors.Join(errs...)
 }
 

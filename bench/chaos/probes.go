@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -138,4 +139,15 @@ func (p *probes) between(from, to time.Time) (d delays) {
 		d.median, d.most = late[len(late)/2], late[len(late)-1]
 	}
 	return d
+}
+
+// all fails unless each of these deadlines has its alert, and each alert could be
+// read.
+func (p *probes) all(d delays) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d.missing > 0 || d.deadlines == 0 {
+		return errors.Join(p.failed, fmt.Errorf("alerts on %s: %s", schemas.AlertsTopic, d))
+	}
+	return p.failed
 }

@@ -46,12 +46,12 @@ func (d *Disk) Command(args ...string) []string {
 	return append([]string{"nsenter", "--target", fmt.Sprint(d.holder.Process.Pid), "--user", "--mount", "--preserve-credentials"}, args...)
 }
 
-// seen is the disk's directory as this process reaches it.
-func (d *Disk) seen() string {
+// Path is the disk's directory as processes elsewhere reach it, this one too.
+func (d *Disk) Path() string {
 	return filepath.Join(fmt.Sprintf("/proc/%d/root", d.holder.Process.Pid), d.dir)
 }
 
-func (d *Disk) ballast() string { return filepath.Join(d.seen(), "somebody-elses-file") }
+func (d *Disk) ballast() string { return filepath.Join(d.Path(), "somebody-elses-file") }
 
 // Fill leaves no room on the disk. What others free of it afterwards stays free
 // until the next call.

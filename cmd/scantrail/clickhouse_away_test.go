@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/bench/proc"
@@ -77,7 +81,8 @@ func TestDiskFull(t *testing.T) {
 	const remedy = "the disk of ClickHouse is full: make room"
 	untilTrue(t, ctx, "ready says that the disk is full, and nothing else", func() bool {
 		err := r.pipeline.Ready(ctx)
-		return err != nil && err.Error() == "sink: ClickHouse takes no inserts: "+remedy
+		return err != nil && strings.HasPrefix(err.Error(), "sink: ClickHouse takes no inserts: "+remedy+" (/") &&
+			strings.Contains(err.Error(), " of 256.00 MiB)") && !strings.Contains(err.Error(), "\n")
 	})
 	untilTrue(t, ctx, "the detector says so too", func() bool { return strings.Contains(log.String(), "the rows follow") })
 	if text := log.String(); strings.Count(text, "takes no inserts") != 1 || !strings.Contains(text, remedy) {
@@ -104,6 +109,46 @@ func TestDiskFull(t *testing.T) {
 		if n := one[uint64](r, query); n != want {
 			t.Errorf("%s: %d, want %d", query, n, want)
 		}
+	}
+}
+
+// TestEmbeddedKafkaDiskFull: the embedded broker refuses what it cannot write,
+// which its log explains, not at each record, and goes on once there is room.
+func TestEmbeddedKafkaDiskFull(t *testing.T) {
+	disk, err := proc.NewDisk(t.TempDir(), 8)
+	if err != nil {
+		t.Skipf("NOT TESTED: %v", err)
+	}
+	defer disk.Close()
+	var log lockedBuffer
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(disk.Path()), kfake.SeedTopics(1, "t"),
+		kfake.WithLogger(&brokerLog{log: slog.New(slog.NewTextHandler(&log, nil)), last: map[string]time.Time{}}))
+	must(t, err)
+	defer broker.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.ListenAddrs()...), kgo.DefaultProduceTopic("t"))
+	must(t, err)
+	defer client.Close()
+	send := func() error {
+		value := make([]byte, 8<<10)
+		rand.NewChaCha8([32]byte{}).Read(value) //nolint:errcheck // never fails
+		return client.ProduceSync(t.Context(), kgo.SliceRecord(value)).FirstErr()
+	}
+	must(t, send())
+	must(t, disk.Fill())
+	for range 3 {
+		if err := send(); !errors.Is(err, kerr.UnknownServerError) {
+			t.Errorf("a full disk: %v", err)
+		}
+	}
+	if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "no space left on device") || !strings.Contains(text, "is it full?") {
+		t.Errorf("the log is\n%s", text)
+	}
+	must(t, disk.Free())
+	must(t, send())
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "t")
+	must(t, err)
+	if end, _ := ends.Lookup("t", 0); end.Offset != 2 {
+		t.Errorf("the topic holds %d records, want the 2 that were acknowledged", end.Offset)
 	}
 }
 

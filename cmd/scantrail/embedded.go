@@ -94,8 +94,8 @@ type brokerLog struct {
 const brokerLogEvery = 10 * time.Second
 
 // Logf implements kfake.Logger.
-func (b *brokerLog) Logf(_ kfake.LogLevel, format string, args ...any) {
-	if !strings.HasPrefix(format, "persist") && !strings.HasPrefix(format, "save") {
+func (b *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	if level > kfake.LogLevelWarn || !strings.HasPrefix(format, "persist") && !strings.HasPrefix(format, "save") {
 		return
 	}
 	b.mu.Lock()
