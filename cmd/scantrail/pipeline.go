@@ -216,7 +216,7 @@ func migrate(ctx context.Context, o pipelineOptions, conn driver.Conn) error {
 // then whenever the reason changes.
 func (p *pipeline) retry(ctx context.Context, what string, remedy func(error) string, try func() error) error {
 	last := ""
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
+	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		err := try()
 		if err == nil {
 			if last != "" {
