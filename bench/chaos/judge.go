@@ -28,7 +28,7 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Drained = time.Since(began)
-	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-15*time.Second)), c.memory.most(r.Began, time.Now())
+	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-5*time.Second)), c.memory.most(r.Began, time.Now())
 	for _, s := range c.services {
 		s.end(syscall.SIGTERM)
 	}

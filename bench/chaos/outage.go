@@ -23,7 +23,7 @@ type outage struct {
 	Lasted              time.Duration
 	Said                string // by /readyz of a service
 	Alerts              delays // whose deadlines fell into it
-	Before, Most, After int    // resident MiB of the largest service
+	Before, Most, After int    // resident MiB of the largest service: before, during, while the rows follow
 	Attempts            int    // inserts that failed, of all services, since their last start
 	Committed           int64  // records, by the sink
 	Waiting             int64  // records that the sink had not written at the end of it
@@ -33,7 +33,7 @@ type outage struct {
 func (o *outage) String() string {
 	return fmt.Sprintf(`%s for %s, which /readyz said as: %s
     alerts meanwhile: %s
-    largest service: %d MiB before, at most %d during, %d after; %d inserts failed
+    largest service: %d MiB before, at most %d during, %d while rows followed; %d inserts failed
     %d records waited for the sink; all rows had followed after %s`,
 		o.What, o.Lasted.Round(time.Second), o.Said, o.Alerts, o.Before, o.Most, o.After, o.Attempts, o.Waiting, o.CaughtUp.Round(100*time.Millisecond))
 }
@@ -43,9 +43,11 @@ const (
 	// alertBound is far above the time that the others need to notice a killed
 	// service and restore what it owned, on a machine that does other work too.
 	alertBound = 30 * time.Second
-	// memoryBound is what a service may take on top: the sink's buffer of rows, what
-	// its client has fetched beyond, and rows of parcels that wait.
-	memoryBound = 384 // MiB
+	// memoryBound is what a service may take on top, in MiB: the sink's buffer of rows,
+	// what its client has fetched beyond, and rows of parcels that wait. While these
+	// follow, buffers are full, there is a block of 100,000 rows on its way, and
+	// garbage as much again.
+	memoryBound, followBound = 384, 1024
 	// attemptsPerMinute is how often a service may try in vain: whoever writes waits
 	// for some seconds between two attempts.
 	attemptsPerMinute = 40
@@ -59,6 +61,9 @@ func (o *outage) holds(services int) error {
 	}
 	if o.Most > o.Before+memoryBound {
 		errs = append(errs, fmt.Errorf("a service grew from %d to %d MiB, want at most %d more", o.Before, o.Most, memoryBound))
+	}
+	if o.After > o.Before+followBound {
+		errs = append(errs, fmt.Errorf("a service grew from %d to %d MiB while the rows followed, want at most %d more", o.Before, o.After, followBound))
 	}
 	if limit := float64(services) * attemptsPerMinute * (o.Lasted.Minutes() + 1); float64(o.Attempts) > limit {
 		errs = append(errs, fmt.Errorf("%d inserts failed within %s, want at most %.0f", o.Attempts, o.Lasted, limit))
@@ -123,7 +128,7 @@ func (t *tormentor) endure(ctx context.Context, r *report, o outage, lasts time.
 	if err := t.caughtUp(ctx); err != nil {
 		return fmt.Errorf("after the outage: %w", err)
 	}
-	o.CaughtUp, o.After = time.Since(back), t.memory.most(time.Now().Add(-3*time.Second), time.Now())
+	o.CaughtUp, o.After = time.Since(back), t.memory.most(back, time.Now())
 	r.Outages = append(r.Outages, o)
 	return o.holds(len(t.services))
 }

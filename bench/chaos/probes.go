@@ -20,9 +20,8 @@ import (
 // tell, for every moment of the run, how late an alert is.
 const (
 	probeEvery = 250 * time.Millisecond
-	// probeLead is how long before its deadline a probe's scan is sent: longer than
-	// any fault holds up the way to the detector.
-	probeLead = 30 * time.Second
+	// probeLead is how long before its deadline a probe's scan is sent.
+	probeLead = 10 * time.Second
 	silence   = 48 * time.Hour
 	probeFeed = "yunexpress"
 )
