@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"scantrail/ingest/carriers"
@@ -184,6 +186,12 @@ func TestMetricsPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.settle()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	untilTrue(t, ctx, "the raw copy has written", func() bool {
+		n, err := groupLag(ctx, kadm.NewClient(r.producer), schemas.RawGroup, []string{schemas.RawTopicPrefix + "yunexpress"})
+		return err == nil && n == 0
+	})
 	if resp, err := http.Get(r.pipeline.o.Web.URL() + "/<script>?lang=xx"); err != nil {
 		t.Error(err)
 	} else {
