@@ -23,13 +23,14 @@ type tormentor struct {
 	*cluster
 	random *rand.Rand
 	load   *load
+	passed float64 // steps of the load that outages took
 }
 
 func (c *cluster) torment(ctx context.Context, l *load, r *report) error {
 	t := &tormentor{cluster: c, random: rand.New(rand.NewPCG(c.o.Seed, 7)), load: l}
 	outages := t.outages(r)
 	for r.Kills < c.o.Kills {
-		l.reach(l.reached() + 1/c.o.steps())
+		l.reach((float64(r.Kills+1) + t.passed) / c.o.steps())
 		if err := proc.Pause(ctx, t.upTo(2*c.o.Every)); err != nil {
 			return err
 		}

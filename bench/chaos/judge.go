@@ -31,6 +31,7 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-5*time.Second)), c.memory.most(r.Began, time.Now())
 	for _, s := range c.services {
 		s.end(syscall.SIGTERM)
+		r.Slowest = max(r.Slowest, s.slowestEnd())
 	}
 	if err := c.failure(); err != nil {
 		return err

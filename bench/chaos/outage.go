@@ -71,8 +71,8 @@ func (o *outage) holds(services int) error {
 	return errors.Join(errs...)
 }
 
-// endure lives through an outage under load, with kills of services in the middle,
-// and waits until all rows have followed.
+// endure lives through an outage under load, with services killed and
+// told to end in the middle, and waits until all rows have followed.
 func (t *tormentor) endure(ctx context.Context, r *report, o outage, lasts time.Duration, begin, during, end func() error, says string) error {
 	if err := t.caughtUp(ctx); err != nil {
 		return fmt.Errorf("before the outage: %w", err)
@@ -89,20 +89,26 @@ func (t *tormentor) endure(ctx context.Context, r *report, o outage, lasts time.
 	if err != nil {
 		return err
 	}
-	began := t.load.reached()
 	for kills := 0; time.Since(from) < lasts; {
-		t.load.reach(began + time.Since(from).Seconds()/t.o.Every.Seconds()/t.o.steps())
+		passed := time.Since(from).Seconds() / t.o.Every.Seconds()
+		t.load.reach((float64(r.Kills) + t.passed + passed) / t.o.steps())
 		if err := errors.Join(proc.Pause(ctx, time.Second), during(), t.failure()); err != nil {
 			return err
 		}
-		if kills < 3 && time.Since(from) > lasts*time.Duration(kills+1)/4 {
+		if kills < 4 && time.Since(from) > lasts*time.Duration(kills+1)/5 {
 			kills++
-			if err := t.killService(); err != nil {
+			s, how := t.service(), syscall.SIGKILL
+			if kills == 2 {
+				how = syscall.SIGTERM
+			}
+			s.end(how)
+			if err := s.start(); err != nil {
 				return err
 			}
 		}
 	}
 	to := time.Now()
+	t.passed += lasts.Seconds() / t.o.Every.Seconds()
 	o.Lasted, o.Most = to.Sub(from), t.memory.most(from, to)
 	if o.Said, err = t.saysOf(ctx, says); err != nil {
 		return err

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"scantrail/bench/proc"
 )
@@ -17,11 +19,13 @@ type process struct {
 	args []string
 	log  string
 
-	mu       sync.Mutex
-	cmd      *exec.Cmd
-	ended    chan struct{}
-	expected bool  // that it ends
-	failed   error // it ended on its own
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	ended   chan struct{}
+	asked   syscall.Signal // to end; 0: nobody did
+	askedAt time.Time
+	slowest time.Duration // of its ends in order
+	failed  error         // it ended on its own, or not in order
 }
 
 func newProcess(dir, name string, args ...string) *process {
@@ -42,17 +46,34 @@ func (p *process) start() error {
 	}
 	ended := make(chan struct{})
 	p.mu.Lock()
-	p.cmd, p.ended, p.expected = cmd, ended, false
+	p.cmd, p.ended, p.asked = cmd, ended, 0
 	p.mu.Unlock()
 	go func() {
 		err := cmd.Wait()
 		p.mu.Lock()
-		if !p.expected {
-			p.failed = fmt.Errorf("%s ended on its own: %v\n%s", p.name, err, p.tail(2000))
-		}
-		p.mu.Unlock()
+		defer p.mu.Unlock()
+		p.failed = errors.Join(p.failed, p.judge(err))
 		close(ended)
 	}()
+	return nil
+}
+
+// inOrder is how long a service may take from SIGTERM to its end: what an
+// orchestrator waits for by default.
+const inOrder = 30 * time.Second
+
+// judge says what is wrong with an end. mu is held.
+func (p *process) judge(err error) error {
+	took := time.Since(p.askedAt)
+	switch {
+	case p.asked == 0:
+		return fmt.Errorf("%s ended on its own: %v\n%s", p.name, err, p.tail(2000))
+	case p.asked != syscall.SIGTERM:
+		return nil
+	case err != nil || took > inOrder:
+		return fmt.Errorf("%s did not end in order after SIGTERM: %v, %s\n%s", p.name, err, took, p.tail(2000))
+	}
+	p.slowest = max(p.slowest, took)
 	return nil
 }
 
@@ -64,7 +85,7 @@ func (p *process) signal(s syscall.Signal) {
 // end sends a signal after which the process ends, and waits for it.
 func (p *process) end(s syscall.Signal) {
 	p.mu.Lock()
-	p.expected = true
+	p.asked, p.askedAt = s, time.Now()
 	ended := p.ended
 	p.mu.Unlock()
 	if p.cmd == nil {
@@ -82,6 +103,13 @@ func (p *process) pid() int {
 		return 0
 	}
 	return p.cmd.Process.Pid
+}
+
+// slowestEnd is the longest time that SIGTERM took.
+func (p *process) slowestEnd() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.slowest
 }
 
 func (p *process) err() error {

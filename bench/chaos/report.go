@@ -21,7 +21,8 @@ type report struct {
 	Audited   int64 // figures and rows that audit compared
 	Probes    delays
 	Outages   []outage
-	RSS       int // MiB that the largest service took
+	RSS       int           // MiB that the largest service took
+	Slowest   time.Duration // from SIGTERM to an end in order
 }
 
 func (r *report) print(w io.Writer) {
@@ -32,7 +33,7 @@ func (r *report) print(w io.Writer) {
 	for i := range r.Outages {
 		fmt.Fprintf(w, "  %s\n", &r.Outages[i])
 	}
-	fmt.Fprintf(w, "  alerts while all this happened: %s; the largest service took %d MiB\n", r.Probes, r.RSS)
+	fmt.Fprintf(w, "  alerts while all this happened: %s; the largest service took %d MiB; SIGTERM was obeyed within %s\n", r.Probes, r.RSS, r.Slowest.Round(10*time.Millisecond))
 	fmt.Fprintf(w, "  %d raw records, %d acknowledged; everything had arrived after %s\n", r.Records, r.Sent, r.Drained.Round(time.Second))
 	fmt.Fprintf(w, "  %d alerts compared with the truth, %d figures and rows by scantrail audit\n", r.Alerts, r.Audited)
 }
