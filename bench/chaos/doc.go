@@ -6,13 +6,18 @@
 // It runs real processes on loopback: Apache Kafka, the ClickHouse engine
 // (scantrail clickhouse), and several scantrail run with a name of their own
 // each. A simulated world (package world), which knows the truth, writes to them
-// for as long as the faults last. Then everything comes back, what waits is
-// waited for, and three judges look at the tables:
+// for as long as the faults last, and parcels that fall silent on time tell how
+// late alerts are. With -away and -disk-full ClickHouse takes no rows for long, and
+// what the services do meanwhile is checked (outage). Then everything comes back,
+// what waits is waited for, and three judges look at the tables:
 //
 //   - the world: every scan once, every order fact once, and the alerts for gaps
 //     and missing milestones, all of them and no others;
 //   - scantrail audit with --replay all: P1 to P5;
-//   - the processes themselves: none ended on its own.
+//   - the processes themselves: none ended on its own, and SIGTERM ended each in
+//     order.
+//
+// bench/README.md has the commands, and what they gave.
 //
 // Which fault comes next follows from -seed; when it comes follows from the
 // machine.
