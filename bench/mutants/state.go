@@ -16,6 +16,7 @@ func ofClock() []mutant {
 			{"detector/machine.go", "max(m.forwarded, seconds(f))", "seconds(f)"},
 			{"detector/machine.go", "max(m.slow, min(m.now(), m.forwarded))", "min(m.now(), m.forwarded)"}}},
 		{"version-by-wall-clock", "rows are versioned by the wall clock instead of the offset", []edit{
+			{"detector/machine.go", "\t\"strings\"\n", "\t\"strings\"\n\t\"time\"\n"},
 			{"detector/machine.go", "m.version = schemas.Version(m.generation, offset, 0)", "m.version = schemas.Version(m.generation, time.Now().UnixNano()>>16, 0)"}}},
 		{"version-without-generation", "versions leave out the generation", []edit{
 			{"detector/machine.go", "m.version = schemas.Version(m.generation, offset, 0)", "m.version = schemas.Version(0, offset, 0)"}}},
