@@ -18,7 +18,7 @@
 // be met all the same, it is listed too.
 //
 //	go run ./bench/sim -seeds 20000 -strict            a pull request
-//	go run ./bench/sim -seeds 1000000 -strict          more than an hour on a core
+//	go run ./bench/sim -seeds 1000000 -strict          some 45 minutes on two cores
 //	go run ./bench/sim -seed 4711 -strict              one seed, and the least that makes it fail
 //	go run ./bench/sim -seeds 1000 -omit av            without aliases and newer mappings
 //
