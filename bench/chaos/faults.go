@@ -74,8 +74,7 @@ func (t *tormentor) draw() fault {
 			return t.killService()
 		}},
 		{"kill of ClickHouse", 12, 1, func(_ context.Context, t *tormentor) error {
-			t.clickhouse.end(syscall.SIGKILL)
-			return t.clickhouse.start()
+			return t.clickhouse.again(syscall.SIGKILL)
 		}},
 		{"kill of a broker", 6 * t.o.Brokers, 1, func(ctx context.Context, t *tormentor) error {
 			return t.kafka.Restart(ctx, t.random.IntN(t.o.Brokers))
@@ -108,12 +107,12 @@ func (t *tormentor) draw() fault {
 			return proc.Pause(ctx, t.pauseTime())
 		}},
 		{"SIGTERM during a rebalance", 8, 1, func(_ context.Context, t *tormentor) error {
-			if err := t.killService(); err != nil { // its coming back makes the rebalance
+			i, n := t.random.IntN(len(t.services)), len(t.services)
+			if err := t.services[i].again(syscall.SIGKILL); err != nil { // its coming back makes the rebalance
 				return err
 			}
-			s := t.service()
-			s.end(syscall.SIGTERM)
-			return s.start()
+			// Another one: what has just been started has nothing to end yet.
+			return t.services[(i+1+t.random.IntN(n-1))%n].again(syscall.SIGTERM)
 		}},
 	}
 	total := 0
@@ -132,9 +131,7 @@ func (t *tormentor) draw() fault {
 func (t *tormentor) service() *process { return t.services[t.random.IntN(len(t.services))] }
 
 func (t *tormentor) killService() error {
-	s := t.service()
-	s.end(syscall.SIGKILL)
-	return s.start()
+	return t.service().again(syscall.SIGKILL)
 }
 
 func (t *tormentor) upTo(d time.Duration) time.Duration {

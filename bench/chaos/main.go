@@ -55,6 +55,9 @@ func main() {
 // run lives through one run. The report is there once the faults are over; the
 // error says what does not hold.
 func run(ctx context.Context, o options) (r *report, err error) {
+	if o.Processes < 2 {
+		return nil, fmt.Errorf("-processes %d: want 2 at least, of which one goes on", o.Processes)
+	}
 	temporary := o.Dir == ""
 	if temporary {
 		if o.Dir, err = os.MkdirTemp("", "scantrail-chaos-"); err != nil {

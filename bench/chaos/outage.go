@@ -97,12 +97,11 @@ func (t *tormentor) endure(ctx context.Context, r *report, o outage, lasts time.
 		}
 		if kills < 4 && time.Since(from) > lasts*time.Duration(kills+1)/5 {
 			kills++
-			s, how := t.service(), syscall.SIGKILL
+			how := syscall.SIGKILL
 			if kills == 2 {
 				how = syscall.SIGTERM
 			}
-			s.end(how)
-			if err := s.start(); err != nil {
+			if err := t.service().again(how); err != nil {
 				return err
 			}
 		}

@@ -21,6 +21,7 @@ type process struct {
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
+	began   time.Time
 	ended   chan struct{}
 	asked   syscall.Signal // to end; 0: nobody did
 	askedAt time.Time
@@ -46,7 +47,7 @@ func (p *process) start() error {
 	}
 	ended := make(chan struct{})
 	p.mu.Lock()
-	p.cmd, p.ended, p.asked = cmd, ended, 0
+	p.cmd, p.began, p.ended, p.asked = cmd, time.Now(), ended, 0
 	p.mu.Unlock()
 	go func() {
 		err := cmd.Wait()
@@ -62,19 +63,33 @@ func (p *process) start() error {
 // orchestrator waits for by default.
 const inOrder = 30 * time.Second
 
+// deaf is how long a process that has just been started may die of SIGTERM, which it
+// does not handle yet.
+const deaf = 2 * time.Second
+
 // judge says what is wrong with an end. mu is held.
 func (p *process) judge(err error) error {
 	took := time.Since(p.askedAt)
 	switch {
 	case p.asked == 0:
 		return fmt.Errorf("%s ended on its own: %v\n%s", p.name, err, p.tail(2000))
-	case p.asked != syscall.SIGTERM:
+	case p.asked != syscall.SIGTERM, p.askedAt.Sub(p.began) < deaf && died(err, syscall.SIGTERM):
 		return nil
 	case err != nil || took > inOrder:
 		return fmt.Errorf("%s did not end in order after SIGTERM: %v, %s\n%s", p.name, err, took, p.tail(2000))
 	}
 	p.slowest = max(p.slowest, took)
 	return nil
+}
+
+// died reports whether a signal ended a process.
+func died(err error, of syscall.Signal) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == of
 }
 
 // signal sends a signal after which the process goes on.
@@ -93,6 +108,12 @@ func (p *process) end(s syscall.Signal) {
 	}
 	p.cmd.Process.Signal(s) //nolint:errcheck // it has ended already
 	<-ended
+}
+
+// again ends the process by a signal and starts it again.
+func (p *process) again(s syscall.Signal) error {
+	p.end(s)
+	return p.start()
 }
 
 // pid is that of the life which began last.
