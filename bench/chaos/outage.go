@@ -234,8 +234,7 @@ func (t *tormentor) diskFull(ctx context.Context, r *report) error {
 		func() error {
 			if !killed && time.Since(began) > t.o.DiskFull/2 {
 				killed = true
-				t.clickhouse.end(syscall.SIGKILL)
-				if err := t.clickhouse.start(); err != nil {
+				if err := t.clickhouse.again(syscall.SIGKILL); err != nil {
 					return err
 				}
 			}
