@@ -8,7 +8,7 @@ import "encoding/binary"
 // their outgrown blocks behind. Nothing in a page is a pointer: the garbage
 // collector sees one pointer per 64 KiB.
 type arena struct {
-	memory  []*[pageBytes]byte // of each page
+	memory  [][]byte // of each page; a pointer to an array would be read each time, to see that it is not nil
 	pages   []page
 	fresh   supply[byte]           // memory of new pages
 	partial [len(classSize)]uint32 // first page with a free block, plus 1
@@ -143,7 +143,7 @@ func (a *arena) newPage(c uint8) uint32 {
 	if at != 0 {
 		a.empty = a.pages[at-1].next
 	} else {
-		a.memory = append(a.memory, (*[pageBytes]byte)(a.fresh.take(pageBytes)))
+		a.memory = append(a.memory, a.fresh.take(pageBytes))
 		a.pages = append(a.pages, page{})
 		at = uint32(len(a.pages))
 	}

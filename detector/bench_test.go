@@ -302,7 +302,7 @@ func BenchmarkTimers(b *testing.B) {
 			binary.LittleEndian.PutUint64(id[:], uint64(e.opened)*0x9e3779b97f4a7c15)
 			return id
 		}
-		m.entities.warm = func(*entity) uint32 { return 0 }
+		m.entities.warm = func(*entity) {}
 		for i := range uint32(n) {
 			id := m.entities.idOf(&entity{opened: i})
 			_, e := m.entities.add(&id)

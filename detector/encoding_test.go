@@ -120,11 +120,12 @@ func TestTable(t *testing.T) {
 		if crowded {
 			keys = keys[:200]
 		}
-		table := table{idOf: func(e *entity) schemas.ID { return keys[e.opened] }, warm: func(*entity) uint32 { return 0 }}
+		table := table{is: func(e *entity, id schemas.ID, _ []byte) bool { return keys[e.opened] == id },
+			idOf: func(e *entity) schemas.ID { return keys[e.opened] }, warm: func(*entity) {}}
 		for range 20_000 {
 			k := rng.IntN(len(keys))
 			id := keys[k]
-			i, e := table.find(&id)
+			i, e := table.find(&id, nil)
 			at, known := want[id]
 			if (e != nil) != known || known && (i != at || e.opened != uint32(k)) {
 				t.Fatalf("crowded %t: slot %d (%t), want %d (%t)", crowded, i, e != nil, at, known)

@@ -324,7 +324,7 @@ func (m *Machine) applyRebuild(b *schemas.Rebuild, out *Output) {
 		}
 	}
 	m.answering = false
-	if i, e := m.entities.find(&b.EntityID); a.full && e != nil && !e.is(entityQuarantined) {
+	if i, e := m.entities.find(&b.EntityID, nil); a.full && e != nil && !e.is(entityQuarantined) {
 		m.quarantine(i, e, reasonFacts, out)
 	}
 }
@@ -343,7 +343,7 @@ func (m *Machine) comeBack(id schemas.ID, state []byte, out *Output) {
 	}
 	s.flags &^= entityDirty | entityPending | entityPutOff | entityEnded
 	s.policy, s.deadline = 0, 0
-	i, e := m.entities.find(&id)
+	i, e := m.entities.find(&id, nil)
 	if e == nil {
 		i, e = m.entities.add(&id)
 		s.blob = m.blobs.put(0, blob)

@@ -19,6 +19,16 @@ func (m *Machine) idOf(e *entity) schemas.ID {
 	return m.idFrom(&s, e.flags)
 }
 
+// is reports whether id is that of e. name is the packed number that it is the hash
+// of, nil where that is not known: a comparison is quicker than a hash.
+func (m *Machine) is(e *entity, id schemas.ID, name []byte) bool {
+	if name == nil || e.flags&(entityKeyed|entityOrder) != 0 {
+		return m.idOf(e) == id
+	}
+	b := m.blob(e) // no name is the beginning of another one
+	return len(b) >= len(name) && string(b[:len(name)]) == string(name)
+}
+
 // parcelID is schemas.ParcelID of a packed number.
 func parcelID(name []byte) schemas.ID {
 	if name[0] == packedPostal {

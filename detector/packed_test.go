@@ -89,3 +89,29 @@ func TestUnwritten(t *testing.T) {
 		}
 	})
 }
+
+// TestFindByName: the number of a scan finds its parcel only where the id is its hash,
+// and is kept whole.
+func TestFindByName(t *testing.T) {
+	m := ready(t)
+	number, long := "LX000000014CN", strings.Repeat("A", schemas.MaxNumber)
+	scans := []schemas.Record{scanOf(number, 0, 0, 20), scanOf(number, 0, 0, 20), scanOf(long, 0, 0, 20), scanOf(long+"B", 0, 0, 20)}
+	scans[1].Event.ParcelID[15]++ // the index goes by what comes before
+	for n := range 3 {
+		for i := range scans {
+			e := &scans[i].Event
+			e.FactID, e.OccurredAt = schemas.Hash([]byte{byte(n)}), testBase+int64(n)*1000
+			apply(t, m, scans[i])
+		}
+		apply(t, m, tickAt(m.Clock()+1000))
+	}
+	if m.entities.live() != uint32(len(scans)) {
+		t.Errorf("%d entities, want %d", m.entities.live(), len(scans))
+	}
+	for i := range scans {
+		_, e := m.entities.find(&scans[i].Event.ParcelID, nil)
+		if e == nil || len(m.factsOf(e)) != 3 || m.idOf(e) != scans[i].Event.ParcelID {
+			t.Errorf("parcel %d: %+v", i, e)
+		}
+	}
+}

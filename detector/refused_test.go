@@ -15,7 +15,7 @@ func TestRefused(t *testing.T) {
 	apply(t, m, r)
 	apply(t, m, scanOf("LX000000014CN", 2, testBase+60_000, schemas.DeliveryAttempted))
 	m = restored(t, 0, 1, snapshotOf(t, m, 1000))
-	_, e := m.entities.find(new(schemas.ParcelID("LX000000014CN")))
+	_, e := m.entities.find(new(schemas.ParcelID("LX000000014CN")), nil)
 	facts := m.factsOf(e)
 	if len(facts) != 2 || !facts[0].refused() || facts[1].refused() {
 		t.Fatalf("kept %+v", facts)
@@ -28,7 +28,7 @@ func TestRefused(t *testing.T) {
 	}
 	other := ready(t)
 	apply(t, other, copied)
-	_, e = other.entities.find(new(schemas.ParcelID("LX000000028CN")))
+	_, e = other.entities.find(new(schemas.ParcelID("LX000000028CN")), nil)
 	if facts := other.factsOf(e); len(facts) != 1 || !facts[0].refused() {
 		t.Errorf("the copy became %+v", facts)
 	}

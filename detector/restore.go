@@ -247,7 +247,7 @@ func (m *Machine) restoreEntity(r *reader) error {
 	if err != nil {
 		return err
 	}
-	if _, e := m.entities.find(&id); e != nil {
+	if _, e := m.entities.find(&id, nil); e != nil {
 		return fmt.Errorf("entity %s twice", id)
 	}
 	if s.policy != 0 && m.policies[s.policy] == nil {

@@ -51,7 +51,7 @@ func (m *Machine) MarkParcelsWritten(rows []schemas.ParcelRow) {
 
 // written takes the dirty flag off the entity of that version.
 func (m *Machine) written(id schemas.ID, version uint64) {
-	if i, e := m.entities.find(&id); e != nil && e.is(entityDirty) && m.unwritten.get(i).version == version {
+	if i, e := m.entities.find(&id, nil); e != nil && e.is(entityDirty) && m.unwritten.get(i).version == version {
 		e.flags &^= entityDirty
 		m.unwritten.drop(i)
 	}

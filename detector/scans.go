@@ -91,7 +91,13 @@ func (m *Machine) reachAny(id schemas.ID, name string, r *schemas.Record, at uin
 		m.hold(a, r)
 		return 0, nil
 	}
-	i, e := m.entities.find(&id)
+	isOrder := r.Kind == schemas.KindOrder && !r.Forwarded
+	var packed []byte
+	if !isOrder && len(name) <= schemas.MaxNumber && schemas.ParcelID(name) == id {
+		m.buf = appendParcelName(m.buf[:0], name)
+		packed = m.buf
+	}
+	i, e := m.entities.find(&id, packed)
 	if e != nil && (r.Kind == schemas.KindOrder || r.Home != "") {
 		m.hearOf(e)
 	}
@@ -103,7 +109,7 @@ func (m *Machine) reachAny(id schemas.ID, name string, r *schemas.Record, at uin
 		if at == 0 {
 			at = max(m.now(), 1)
 		}
-		if r.Kind == schemas.KindOrder && !r.Forwarded {
+		if isOrder {
 			m.buf = appendOrderName(m.buf[:0], m.texts.of(r.Order.ShopID), []byte(cut(r.Order.OrderID, maxOrderID)))
 			i, e = m.add(&id, m.buf, entityOrder, at)
 		} else {

@@ -8,7 +8,7 @@ import (
 )
 
 // table holds entity slots in the order in which they were created, and finds
-// them by id, which idOf makes of a slot. Ids are hashes: their highest bits choose
+// them by id: is compares that of a slot, and idOf makes it. Ids are hashes: their highest bits choose
 // a segment of the index, each of which grows on its own, so that growth takes
 // neither a long pause nor twice the memory.
 type table struct {
@@ -17,10 +17,12 @@ type table struct {
 	n        uint32         // slots ever used
 	free     []uint32
 	segments [1 << segmentBits]segment
-	expected int // entities; what a snapshot says may be wrong
+	expected int        // entities; what a snapshot says may be wrong
+	recent   schemas.ID // that was found last: answers of carriers hold several scans of a parcel
+	recentAt uint32     // its slot plus 1; 0 is none
+	is       func(*entity, schemas.ID, []byte) bool
 	idOf     func(*entity) schemas.ID
-	warm     func(*entity) uint32 // reads what idOf will
-	warmed   uint32               // keeps the reads of warm from being left out
+	warm     func(*entity) // has come what idOf reads
 }
 
 // segment is open addressing over cache lines.
@@ -57,6 +59,16 @@ func (t *table) segment(id *schemas.ID) (s *segment, hash uint64, tag uint8) {
 	return &t.segments[h>>(64-segmentBits)], h << segmentBits, max(uint8(h), 1)
 }
 
+// home returns the line that the search for an id begins at, nil where there is none
+// yet, and the tag of the id.
+func (t *table) home(id *schemas.ID) (l *line, tag uint8) {
+	s, hash, tag := t.segment(id)
+	if len(s.lines) == 0 {
+		return nil, tag
+	}
+	return &s.lines[s.home(hash)], tag
+}
+
 // home returns the line that an id's search begins at.
 func (s *segment) home(hash uint64) uint64 {
 	at, _ := bits.Mul64(hash, uint64(len(s.lines)))
@@ -70,14 +82,20 @@ func (s *segment) after(at uint64) uint64 {
 	return at
 }
 
-func (t *table) find(id *schemas.ID) (uint32, *entity) {
+// find returns the slot with an id, and nil where there is none. name is the packed
+// number that the id is the hash of, nil where that is not known.
+func (t *table) find(id *schemas.ID, name []byte) (uint32, *entity) {
+	if t.recentAt != 0 && t.recent == *id {
+		return t.recentAt - 1, t.at(t.recentAt - 1)
+	}
 	s, hash, tag := t.segment(id)
 	at := s.home(hash)
 	for range s.lines {
 		l := &s.lines[at]
 		for places := l.match(tag); places != 0; places &= places - 1 {
 			i := l.slots[places.first()]
-			if e := t.at(i); t.idOf(e) == *id {
+			if e := t.at(i); t.is(e, *id, name) {
+				t.recent, t.recentAt = *id, i+1
 				return i, e
 			}
 		}
@@ -178,25 +196,18 @@ func (t *table) grow(s *segment) {
 	}
 }
 
-// warmLines reads what the ids in some lines are made of, all of it at a time:
+// warmLines has come what the ids in some lines are made of, all of it at a time:
 // one after the other, each would wait for memory twice.
 func (t *table) warmLines(lines []line) {
-	sum := uint32(0)
-	for k := range lines {
-		for j, tag := range lines[k].tags {
-			if tag != 0 {
-				sum += t.at(lines[k].slots[j]).blob
+	for _, warm := range [...]func(*entity){warmSlot, t.warm} {
+		for k := range lines {
+			for j, tag := range lines[k].tags {
+				if tag != 0 {
+					warm(t.at(lines[k].slots[j]))
+				}
 			}
 		}
 	}
-	for k := range lines {
-		for j, tag := range lines[k].tags {
-			if tag != 0 {
-				sum += t.warm(t.at(lines[k].slots[j]))
-			}
-		}
-	}
-	t.warmed = sum
 }
 
 // live is the number of entities.
@@ -205,6 +216,9 @@ func (t *table) live() uint32 { return t.n - uint32(len(t.free)) }
 // remove frees slot i, whose id idOf still says.
 func (t *table) remove(i uint32) {
 	id := t.idOf(t.at(i))
+	if t.recentAt == i+1 {
+		t.recentAt = 0
+	}
 	s, hash, tag := t.segment(&id)
 	s.live--
 	t.free = append(t.free, i)

@@ -210,24 +210,25 @@ func (m *Machine) sortDue() {
 	}
 }
 
-// warmDue reads ahead of the turns from the k-th on, which are all looked at before
-// it is called again with what it returns: the blobs of these, whose slots were
-// read the time before, and the slots of the next.
+// warmDue has the memory come for the turns from the k-th on, which are all looked at
+// before it is called again with what it returns: the blobs of these, whose slots it
+// asked for the time before, and the slots of the next.
 func (m *Machine) warmDue(k int) int {
 	const ahead = 64
-	sum := uint32(0)
-	if k == 0 {
-		for _, t := range m.due[:min(ahead, len(m.due))] {
-			sum += m.entities.at(slotOf(t)).blob
+	last := ^uint32(0)
+	each := func(turns []turn, warm func(*entity)) {
+		for _, t := range turns {
+			if slot := slotOf(t); slot != last {
+				warm(m.entities.at(slot))
+				last = slot
+			}
 		}
 	}
+	if k == 0 {
+		each(m.due[:min(ahead, len(m.due))], warmSlot)
+	}
 	end := min(k+ahead, len(m.due))
-	for _, t := range m.due[k:end] {
-		sum += m.warmBlob(m.entities.at(slotOf(t)))
-	}
-	for _, t := range m.due[end:min(end+ahead, len(m.due))] {
-		sum += m.entities.at(slotOf(t)).blob
-	}
-	m.warm.sum += sum
+	each(m.due[k:end], m.warmBlob)
+	each(m.due[end:min(end+ahead, len(m.due))], warmSlot)
 	return end
 }
