@@ -1,6 +1,7 @@
 package stopwatch
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -20,65 +21,87 @@ type Progress func(format string, args ...any)
 // two ticks.
 const tickFacts = 5000
 
+// answerScans is how many new scans of a parcel an answer of a carrier holds that
+// was silent for a day.
+const answerScans = 4
+
 // Apply measures the detector's state with n open parcels of 12 scans, one
 // partition on one core: what it takes of memory, applying facts more with the
-// judging at the ticks, taking rows, and deadlines that fire.
-func Apply(n, facts int, say Progress) ([]Row, error) {
+// judging at the ticks, taking rows, and deadlines that fire. It returns the rows
+// that it has when it fails.
+func Apply(ctx context.Context, n, facts int, say Progress) (rows []Row, err error) {
 	say("filling a state with %d parcels", n)
+	add := func(what string, m Metrics) {
+		r := Row{"apply", fmt.Sprintf("%s, %s parcels", what, thousands(n)), m}
+		rows = append(rows, r)
+		say("%s", r)
+	}
 	before := held()
-	w := Begin()
-	s, err := filled(0, n, false, say)
+	s, fill, err := filled(ctx, 0, n, false, say)
 	if err != nil {
-		return nil, err
+		return rows, err
 	}
-	fill := w.Lap()
-	name := func(of string) string { return fmt.Sprintf("%s, %s parcels", of, thousands(n)) }
-	total := int64(n) * int64(len(way))
-	rows := []Row{
-		{"apply", name("state of 12 scans each"), held().since(before, n, s.Machine)},
-		{"apply", name("filling"), Metrics{{"cpu_ns_per_fact", fill.CPUNanos(total)}, {"facts_per_cpu_second", fill.PerCPUSecond(total)}, {"allocs_per_fact", float64(fill.Mallocs) / float64(total)}}},
+	add("state of 12 scans each", held().since(before, n, s.Machine))
+	add("filling, judged once", perFact(fill, n*len(way)))
+	lend(min(n, 2*facts) * grownBytes)
+	taking, rowsTaken := Lap{}, int64(0)
+	for _, load := range []struct {
+		what  string
+		scans int
+	}{
+		{"facts, each judged", 1},
+		{fmt.Sprintf("facts, %d in an answer", answerScans), answerScans},
+	} {
+		say("applying %d facts, %d of a parcel at a time", facts, load.scans)
+		applying, took, taken, err := s.applyMore(ctx, facts, load.scans)
+		if err != nil {
+			return rows, err
+		}
+		add(load.what, perFact(applying, facts))
+		taking.add(took)
+		rowsTaken += taken
 	}
-	say("applying %d facts", facts)
-	lap, taking, taken, err := s.applyMore(facts)
-	if err != nil {
-		return nil, err
-	}
-	rows = append(rows,
-		Row{"apply", name("facts, judged at ticks"), Metrics{{"cpu_ns_per_fact", lap.CPUNanos(int64(facts))}, {"facts_per_cpu_second", lap.PerCPUSecond(int64(facts))}, {"allocs_per_fact", float64(lap.Mallocs) / float64(facts)}}},
-		Row{"apply", name("rows for ClickHouse"), Metrics{{"cpu_ns_per_row", taking.CPUNanos(taken)}, {"rows_per_cpu_second", taking.PerCPUSecond(taken)}}})
-	end := base + int64(len(way)+(facts-1)/n)*apart + hour + atRisk // of the parcel that was scanned last
+	add("rows for ClickHouse", Metrics{{"cpu_ns_per_row", taking.CPUNanos(rowsTaken)}, {"rows_per_cpu_second", taking.PerCPUSecond(rowsTaken)}})
+	end := s.latest() + hour + atRisk
 	say("ticks until every parcel has been silent for %d hours", atRisk/hour)
 	alerts := int64(0)
-	w = Begin()
-	err = s.advance(end, 5000, func() { alerts += int64(len(s.out.Alerts)) })
-	lap = w.Lap()
+	w := Begin()
+	err = s.advance(ctx, end, 5000, func() { alerts += int64(len(s.out.Alerts)) })
+	lap := w.Lap()
 	if alerts == 0 && err == nil {
 		err = fmt.Errorf("no deadline fired in a state of %d parcels", n)
 	}
-	return append(rows, Row{"apply", name("deadlines that fire"), Metrics{{"cpu_ns_per_alert", lap.CPUNanos(alerts)}, {"alerts_per_cpu_second", lap.PerCPUSecond(alerts)}}}), err
+	if err == nil {
+		add("deadlines that fire", Metrics{{"cpu_ns_per_alert", lap.CPUNanos(alerts)}, {"alerts_per_cpu_second", lap.PerCPUSecond(alerts)}})
+	}
+	return rows, err
 }
 
-// applyMore applies facts of known parcels. Between two scans of a parcel the
-// clock moves by six hours, as the scans do. Making the facts is not measured;
-// taking the rows after each tick is, apart from the rest.
-func (s *state) applyMore(facts int) (applying, taking Lap, rows int64, err error) {
+// grownBytes is what a parcel with another scan may take more while the one with
+// 12 scans still stands where it stood.
+const grownBytes = 160
+
+func perFact(l Lap, facts int) Metrics {
+	n := int64(facts)
+	return Metrics{{"cpu_ns_per_fact", l.CPUNanos(n)}, {"facts_per_cpu_second", l.PerCPUSecond(n)}, {"allocs_per_fact", float64(l.Mallocs) / float64(n)}}
+}
+
+// applyMore applies facts of known parcels, so many scans of one after the other.
+// Between two visits to a parcel the clock moves by six hours, as the scans do.
+// Making the facts is not measured; taking the rows after each tick is, apart from
+// the rest.
+func (s *state) applyMore(ctx context.Context, facts, scans int) (applying, taking Lap, rows int64, err error) {
 	batch := make([]schemas.Record, tickFacts)
-	step := apart * tickFacts / int64(s.n)
 	runtime.GC()
-	for i := 0; i < facts; {
-		batch = batch[:min(len(batch), facts-i)]
-		s.batch(batch, i)
-		i += len(batch)
+	for done := 0; done < facts; {
+		batch = batch[:min(len(batch), facts-done)]
+		visits := s.more(batch, scans)
+		done += len(batch)
 		w := Begin()
-		for k := range batch {
-			if k%detector.WarmBatch == 0 {
-				s.warm(batch[k:])
-			}
-			if err := s.apply(&batch[k]); err != nil {
-				return applying, taking, rows, err
-			}
+		if err := s.applyAll(batch); err != nil {
+			return applying, taking, rows, err
 		}
-		if err := s.advance(s.Clock()+max(step, 1), 600_000, nil); err != nil {
+		if err := s.advance(ctx, s.Clock()+max(apart*int64(visits)/int64(s.n), 1), 600_000, nil); err != nil {
 			return applying, taking, rows, err
 		}
 		applying.add(w.Lap())
@@ -87,6 +110,19 @@ func (s *state) applyMore(facts int) (applying, taking Lap, rows int64, err erro
 		taking.add(w.Lap())
 	}
 	return applying, taking, rows, nil
+}
+
+// applyAll applies records as the detector's shell does, which reads ahead.
+func (s *state) applyAll(batch []schemas.Record) error {
+	for k := range batch {
+		if k%detector.WarmBatch == 0 {
+			s.warm(batch[k:])
+		}
+		if err := s.apply(&batch[k]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // warm reads ahead as the detector's shell does: the key of a record is the

@@ -1,9 +1,10 @@
 package stopwatch
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
+	"slices"
 
 	"scantrail/detector"
 	"scantrail/schemas"
@@ -15,12 +16,16 @@ type parcels struct {
 	n          int
 	first      int // number of the first parcel: partitions hold different ones
 	number     [16]byte
+	visit      int // to one of them, since all were there
 	record     schemas.Record
 	facilities [500]string
 }
 
 // way holds the milestones of a parcel's 12 scans: still open after the last.
 var way = [...]schemas.Milestone{20, 30, 31, 40, 42, 50, 51, 55, 56, 60, 70, 72}
+
+// onward are the milestones after these.
+var onward = [...]schemas.Milestone{80, 81, 82, 83}
 
 const (
 	base       = int64(1_790_812_800_000) // 2026-10-01T00:00:00Z
@@ -50,16 +55,16 @@ func (p *parcels) numberOf(i int) string {
 	return string(p.number[:13])
 }
 
-// scan is the k-th scan of parcel i, valid until the next record.
-func (p *parcels) scan(i, k int) *schemas.Record {
-	number, m := p.numberOf(i), way[k%len(way)]
+// scan is a scan of parcel i, the id of which no other one of it has, valid until
+// the next.
+func (p *parcels) scan(i, id int, m schemas.Milestone, at int64) *schemas.Record {
+	number := p.numberOf(i)
 	p.record.Kind, p.record.Forwarded = schemas.KindEvent, false
 	e := &p.record.Event
 	e.ParcelID, e.TrackingNumber = schemas.ParcelID(number), number
-	binary.BigEndian.PutUint64(e.FactID[:], uint64((p.first+i)*1000+k)*0x9e3779b97f4a7c15)
-	e.OccurredAt = base + int64(k)*apart + int64(i%3600)*1000
-	e.ReceivedAt = e.OccurredAt + 60_000
-	e.Carrier, e.Facility, e.Country = "yunexpress", p.facilities[(i+k)%len(p.facilities)], "CN"
+	binary.BigEndian.PutUint64(e.FactID[:], uint64((p.first+i)*1000+id)*0x9e3779b97f4a7c15)
+	e.OccurredAt, e.ReceivedAt = at, at+60_000
+	e.Carrier, e.Facility, e.Country = "yunexpress", p.facilities[(i+id)%len(p.facilities)], "CN"
 	e.Milestone, e.Physical, e.Progress, e.MappingVersion = m, m.Physical(), m.Progress(), 3
 	e.OriginCountry, e.DestinationCountry = "CN", "GB"
 	return &p.record
@@ -87,21 +92,37 @@ func (p *parcels) order(i, k int) *schemas.Record {
 	return &p.record
 }
 
-// batch makes the next scans from the i-th on, spread over all parcels.
-func (p *parcels) batch(dst []schemas.Record, i int) {
+// more makes scans for known parcels, as many of each as scans says, and goes on
+// where the call before ended. All scans of a visit to a parcel lie within the six
+// hours since the one before. It returns how many parcels it visited.
+func (p *parcels) more(dst []schemas.Record, scans int) (visits int) {
 	for k := range dst {
-		dst[k] = *p.scan((i+k)*7919%p.n, len(way)+(i+k)/p.n)
-		dst[k].Event.TrackingNumber = strings.Clone(dst[k].Event.TrackingNumber)
+		parcel, visit := p.visit*7919%p.n, len(way)+p.visit/p.n
+		left := scans - 1 - k%scans // in this visit
+		at := p.at(parcel, visit) - int64(left)*apart/int64(scans)
+		dst[k] = *p.scan(parcel, visit*answerScans-left, onward[visit%len(onward)], at)
+		if left == 0 || k == len(dst)-1 {
+			p.visit++
+			visits++
+		}
 	}
+	return visits
 }
+
+// at is the time of the k-th scan of a parcel.
+func (p *parcels) at(i, k int) int64 { return base + int64(k)*apart + int64(i%3600)*1000 }
+
+// latest is when the last of all parcels was scanned, at most.
+func (p *parcels) latest() int64 { return p.at(3599, len(way)+(p.visit-1)/p.n) }
 
 // state is a machine that is being filled.
 type state struct {
 	*detector.Machine
 	*parcels
-	out  detector.Output
-	tick schemas.Record
-	rows []schemas.ParcelRow
+	out   detector.Output
+	tick  schemas.Record
+	batch []schemas.Record
+	rows  []schemas.ParcelRow
 }
 
 func (s *state) apply(r *schemas.Record) error {
@@ -115,8 +136,11 @@ func (s *state) tickAt(ms int64) error {
 }
 
 // advance ticks every step until the clock has come to ms.
-func (s *state) advance(ms, step int64, each func()) error {
+func (s *state) advance(ctx context.Context, ms, step int64, each func()) error {
 	for s.Clock() < ms {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := s.tickAt(min(s.Clock()+step, ms)); err != nil {
 			return err
 		}
@@ -141,45 +165,59 @@ func (s *state) written() (n int64) {
 }
 
 // filled returns a machine that holds n open parcels of 12 scans each, under the
-// built-in policy, and with orders the facts of one order for each.
-func filled(partition int32, n int, orders bool, say Progress) (*state, error) {
-	s := &state{Machine: detector.NewMachine(partition, 1), parcels: newParcels(n, int(partition)*n)}
+// built-in policy, and with orders the facts of one order for each; and what
+// applying the scans and judging the parcels took.
+func filled(ctx context.Context, partition int32, n int, orders bool, say Progress) (s *state, lap Lap, err error) {
+	s = &state{Machine: detector.NewMachine(partition, 1), parcels: newParcels(n, int(partition)*n)}
 	control := schemas.Record{Kind: schemas.KindControl, Control: schemas.Control{Number: 1, Policy: schemas.DefaultPolicy()}}
 	if err := s.apply(&control); err != nil {
-		return nil, err
+		return nil, lap, err
 	}
 	if err := s.tickAt(base); err != nil {
-		return nil, err
+		return nil, lap, err
 	}
-	if err := s.advance(base+int64(len(way)-1)*apart+hour, 600_000, nil); err != nil {
-		return nil, err
+	if err := s.advance(ctx, base+int64(len(way)-1)*apart+hour, 600_000, nil); err != nil {
+		return nil, lap, err
 	}
 	for from := 0; from < n; from += abreast {
-		if err := s.fill(from, min(from+abreast, n), orders); err != nil {
-			return nil, err
+		if err := ctx.Err(); err != nil {
+			return nil, lap, err
 		}
+		took, err := s.fill(from, min(from+abreast, n), orders)
+		if err != nil {
+			return nil, lap, err
+		}
+		lap.add(took)
 		if to := from + abreast; to%1_000_000 == 0 {
 			say("%d of %d parcels are in the state", to, n)
 		}
 	}
-	return s, nil
+	return s, lap, nil
 }
 
 // fill adds the parcels from one to another, judges them and takes their rows.
-func (s *state) fill(from, to int, orders bool) error {
+func (s *state) fill(from, to int, orders bool) (lap Lap, err error) {
+	s.batch = slices.Grow(s.batch[:0], to-from)[:to-from]
 	for k := range way {
-		for i := from; i < to; i++ {
-			if orders && k < orderFacts {
+		if orders && k < orderFacts {
+			for i := from; i < to; i++ {
 				if err := s.apply(s.order(i, k)); err != nil {
-					return err
+					return lap, err
 				}
 			}
-			if err := s.apply(s.scan(i, k)); err != nil {
-				return err
-			}
 		}
+		for i := range s.batch {
+			s.batch[i] = *s.scan(from+i, k, way[k], s.at(from+i, k))
+		}
+		w := Begin()
+		if err := s.applyAll(s.batch); err != nil {
+			return lap, err
+		}
+		lap.add(w.Lap())
 	}
-	err := s.tickAt(s.Clock())
+	w := Begin()
+	err = s.tickAt(s.Clock())
+	lap.add(w.Lap())
 	s.written()
-	return err
+	return lap, err
 }

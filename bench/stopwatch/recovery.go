@@ -46,7 +46,7 @@ func Recovery(ctx context.Context, kafka []kgo.Opt, n int, say Progress) ([]Row,
 	for p := range int32(recoveryPartitions) {
 		say("filling partition %d of %d with %d parcels and their orders", p+1, recoveryPartitions, each)
 		before := held()
-		s, err := filled(p, each, true, say)
+		s, _, err := filled(ctx, p, each, true, say)
 		if err != nil {
 			return nil, err
 		}

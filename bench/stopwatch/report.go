@@ -64,6 +64,16 @@ type Row struct {
 	Metrics Metrics `json:"metrics"`
 }
 
+// String is the row on one line, for people who wait for the rest.
+func (r Row) String() string {
+	var b strings.Builder
+	b.WriteString(r.Case)
+	for i, f := range r.Metrics {
+		b.WriteString([...]string{": ", ", "}[min(i, 1)] + figure(f.Value) + " " + Heading(f.Name))
+	}
+	return b.String()
+}
+
 // Report is all that one run measured.
 type Report struct {
 	StartedAt time.Time `json:"started_at"`

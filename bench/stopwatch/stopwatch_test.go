@@ -82,11 +82,11 @@ func TestSamplesAreFixtures(t *testing.T) {
 }
 
 func TestApplyRows(t *testing.T) {
-	rows, err := Apply(2000, 5000, t.Logf)
-	if err != nil || len(rows) != 5 {
+	rows, err := Apply(t.Context(), 2000, 5000, t.Logf)
+	if err != nil || len(rows) != 6 {
 		t.Fatalf("%+v, %v", rows, err)
 	}
-	positive(t, rows[1:], nil, 4)
+	positive(t, rows[1:], nil, 5)
 	if own, _ := rows[0].Metrics.Get("own_account_bytes_per_parcel"); own < 50 || own > 2000 {
 		t.Errorf("a parcel takes %v bytes by the machine's own account", own)
 	}

@@ -192,13 +192,13 @@ func (b *bench) run(ctx context.Context, parts []string) (report *stopwatch.Repo
 		b.part = part
 		b.say("starts")
 		rows, err := b.measure(ctx, part)
+		report.Rows = append(report.Rows, rows...)
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
 			return report, fmt.Errorf("%s: %w", part, err)
 		}
-		report.Rows = append(report.Rows, rows...)
 	}
 	return report, nil
 }
@@ -210,7 +210,7 @@ func (b *bench) measure(ctx context.Context, part string) ([]stopwatch.Row, erro
 	case "log":
 		return stopwatch.Log(b.registry, b.sizes.budget)
 	case "apply":
-		return b.eachSize(func(n int) ([]stopwatch.Row, error) { return stopwatch.Apply(n, b.sizes.facts, b.say) })
+		return b.eachSize(func(n int) ([]stopwatch.Row, error) { return stopwatch.Apply(ctx, n, b.sizes.facts, b.say) })
 	case "recovery":
 		return b.eachSize(func(n int) ([]stopwatch.Row, error) { return b.recovery(ctx, n) })
 	case "consume":
@@ -228,10 +228,10 @@ func (b *bench) measure(ctx context.Context, part string) ([]stopwatch.Row, erro
 func (b *bench) eachSize(f func(n int) ([]stopwatch.Row, error)) (all []stopwatch.Row, err error) {
 	for _, n := range b.sizes.parcels {
 		rows, err := f(n)
-		if err != nil {
-			return nil, err
-		}
 		all = append(all, rows...)
+		if err != nil {
+			return all, err
+		}
 	}
 	return all, nil
 }
