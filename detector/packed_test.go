@@ -57,6 +57,23 @@ func FuzzPacked(f *testing.F) {
 	})
 }
 
+// TestHomeCells: rows of parcels that came one after the other are spread over the
+// whole of a table, however large it is.
+func TestHomeCells(t *testing.T) {
+	for bits := 10; bits <= 30; bits += 5 {
+		const n = 1 << 10
+		mask, parts := uint32(1)<<bits-1, [64]int{}
+		for slot := range uint32(n) {
+			parts[homeCell(slot, mask)>>(bits-6)]++
+		}
+		for i, got := range parts {
+			if got < n/64/2 || got > n/64*2 {
+				t.Errorf("%d bits: %d of %d in part %d of 64", bits, got, n, i)
+			}
+		}
+	}
+}
+
 // TestUnwritten compares the table of rows that are not written with a map.
 func TestUnwritten(t *testing.T) {
 	seeds(t, func(t *testing.T, rng *rand.Rand) {

@@ -25,11 +25,17 @@ const minCells = 1 << 6
 // at returns the place of slot, or else the free one where it belongs.
 func (u *unwritten) at(slot uint32) int {
 	mask := uint32(len(u.cells) - 1)
-	i := (slot + 1) * 0x9e3779b1 >> 7 & mask
+	i := homeCell(slot, mask)
 	for u.cells[i].slot != 0 && u.cells[i].slot != slot+1 {
 		i = (i + 1) & mask
 	}
 	return int(i)
+}
+
+// homeCell is where the search for a slot begins. All bits of a mask must be reached:
+// while ClickHouse is away, every parcel may wait.
+func homeCell(slot, mask uint32) uint32 {
+	return uint32(uint64(slot+1)*0x9e3779b97f4a7c15>>32) & mask
 }
 
 // get returns the state of a slot that is dirty.

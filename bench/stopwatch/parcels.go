@@ -45,13 +45,17 @@ func newParcels(n, first int) *parcels {
 	return p
 }
 
+// numberOf is an S10 number of the Universal Postal Union, with its check digit.
 func (p *parcels) numberOf(i int) string {
 	copy(p.number[:], "LX000000000CN")
 	i += p.first
-	for k := 10; k >= 2; k-- {
-		p.number[k] = byte('0' + i%10)
+	sum := 0
+	for k, weight := range [...]int{7, 9, 5, 3, 2, 4, 6, 8} {
+		p.number[9-k] = byte('0' + i%10)
+		sum += weight * (i % 10)
 		i /= 10
 	}
+	p.number[10] = "50987654321"[sum%11]
 	return string(p.number[:13])
 }
 
