@@ -64,9 +64,15 @@ func Apply(ctx context.Context, n, facts int, say Progress) (rows []Row, err err
 	add("rows for ClickHouse", Metrics{{"cpu_ns_per_row", taking.CPUNanos(rowsTaken)}, {"rows_per_cpu_second", taking.PerCPUSecond(rowsTaken)}})
 	end := s.latest() + hour + atRisk
 	say("ticks until every parcel has been silent for %d hours", atRisk/hour)
-	alerts := int64(0)
+	alerts, next := int64(0), s.Clock()
 	w := Begin()
-	err = s.advance(ctx, end, 5000, func() { alerts += int64(len(s.out.Alerts)) })
+	err = s.advance(ctx, end, 5000, func() {
+		alerts += int64(len(s.out.Alerts))
+		if s.Clock() >= next {
+			say("%d h to go, %d deadlines have fired", (end-s.Clock())/hour, alerts)
+			next += 10 * hour
+		}
+	})
 	lap := w.Lap()
 	if alerts == 0 && err == nil {
 		err = fmt.Errorf("no deadline fired in a state of %d parcels", n)

@@ -42,8 +42,8 @@ Kafka and a ClickHouse inside this process. Nothing else is touched. Parts:
   decode    raw records of carriers into canonical events, by format; beside it,
             how many times as long as only checking that the bytes are JSON
   log       one event of parcel.events encoded and decoded
-  apply     the detector's state: memory of a parcel with 12 scans; facts applied,
-            judged at ticks; rows taken; deadlines that fire
+  apply     the detector's state: memory of a parcel with 12 scans; facts applied and
+            judged, one by one and by answers; rows taken; deadlines that fire
   recovery  memory of a parcel with its order too; snapshots written; a process
             that starts from the snapshots in Kafka
   consume   the ceiling on the left: reading raw records from Kafka, nothing else
@@ -74,7 +74,7 @@ fails, or Ctrl-C ends the run, what was measured before is printed all the same.
 		},
 	}
 	cmd.Flags().StringVar(&f.only, "only", "", "parts to run, separated by commas (default: all)")
-	cmd.Flags().StringSliceVar(&f.parcels, "parcels", nil, "open parcels of apply and recovery, one run for each (default 1000000; 50000000 would take about 8 GiB in apply and 20 in recovery)")
+	cmd.Flags().StringSliceVar(&f.parcels, "parcels", nil, "open parcels of apply and recovery, one run for each (default 1000000; 50000000 take 14 GB and ten minutes in apply, 20 GB in recovery)")
 	cmd.Flags().IntVar(&f.world, "world", 0, "parcels of the simulated world that the pipeline reads, 15 scans each (default 100000)")
 	cmd.Flags().BoolVar(&f.quick, "quick", false, "small sizes, figures to within a factor of two")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write one JSON document instead of tables")
