@@ -8,7 +8,7 @@ import "encoding/binary"
 // their outgrown blocks behind. Nothing in a page is a pointer: the garbage
 // collector sees one pointer per 64 KiB.
 type arena struct {
-	memory  [][]byte // of each page; a pointer to an array would be read each time, to see that it is not nil
+	memory  [][]byte // of each page: a pointer to an array would cost a read, to see that it is not nil
 	pages   []page
 	fresh   supply[byte]           // memory of new pages
 	partial [len(classSize)]uint32 // first page with a free block, plus 1

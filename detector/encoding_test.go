@@ -120,7 +120,7 @@ func TestTable(t *testing.T) {
 		if crowded {
 			keys = keys[:200]
 		}
-		table := table{is: func(e *entity, id schemas.ID, _ []byte) bool { return keys[e.opened] == id },
+		table := table{hasID: func(e *entity, id schemas.ID, _ []byte) bool { return keys[e.opened] == id },
 			idOf: func(e *entity) schemas.ID { return keys[e.opened] }, warm: func(*entity) {}}
 		for range 20_000 {
 			k := rng.IntN(len(keys))

@@ -101,7 +101,7 @@ type scratch struct {
 // generation goes into the versions of all rows.
 func NewMachine(partition int32, generation uint16, options ...Option) *Machine {
 	m := &Machine{partition: partition, generation: generation, offset: -1, texts: newTexts(), places: newPlaces()}
-	m.entities.is, m.entities.idOf, m.entities.warm = m.is, m.idOf, m.warmName
+	m.entities.hasID, m.entities.idOf, m.entities.warm = m.hasID, m.idOf, m.warmName
 	for _, o := range options {
 		o(m)
 	}

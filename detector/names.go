@@ -19,9 +19,9 @@ func (m *Machine) idOf(e *entity) schemas.ID {
 	return m.idFrom(&s, e.flags)
 }
 
-// is reports whether id is that of e. name is the packed number that it is the hash
+// hasID reports whether id is that of e. name is the packed number that it is the hash
 // of, nil where that is not known: a comparison is quicker than a hash.
-func (m *Machine) is(e *entity, id schemas.ID, name []byte) bool {
+func (m *Machine) hasID(e *entity, id schemas.ID, name []byte) bool {
 	if name == nil || e.flags&(entityKeyed|entityOrder) != 0 {
 		return m.idOf(e) == id
 	}

@@ -4,7 +4,7 @@ package detector
 
 import "unsafe"
 
-// prefetch has the cache line of p come without waiting for it. An ordinary read
+// prefetch asks for the cache line of p and does not wait for it. An ordinary read
 // would do the same, but the processor finishes its instructions in order: behind a
 // few reads that wait it can begin no others.
 //

@@ -7,10 +7,10 @@ import (
 	"scantrail/schemas"
 )
 
-// table holds entity slots in the order in which they were created, and finds
-// them by id: is compares that of a slot, and idOf makes it. Ids are hashes: their highest bits choose
-// a segment of the index, each of which grows on its own, so that growth takes
-// neither a long pause nor twice the memory.
+// table holds entity slots in the order in which they were created, and finds them
+// by id: hasID compares that of a slot, and idOf makes it. Ids are hashes: their
+// highest bits choose a segment of the index, each of which grows on its own, so that
+// growth takes neither a long pause nor twice the memory.
 type table struct {
 	slabs    [][]entity
 	memory   supply[entity] // of slabs
@@ -20,9 +20,9 @@ type table struct {
 	expected int        // entities; what a snapshot says may be wrong
 	recent   schemas.ID // that was found last: answers of carriers hold several scans of a parcel
 	recentAt uint32     // its slot plus 1; 0 is none
-	is       func(*entity, schemas.ID, []byte) bool
+	hasID    func(*entity, schemas.ID, []byte) bool
 	idOf     func(*entity) schemas.ID
-	warm     func(*entity) // has come what idOf reads
+	warm     func(*entity) // asks for what idOf reads
 }
 
 // segment is open addressing over cache lines.
@@ -94,7 +94,7 @@ func (t *table) find(id *schemas.ID, name []byte) (uint32, *entity) {
 		l := &s.lines[at]
 		for places := l.match(tag); places != 0; places &= places - 1 {
 			i := l.slots[places.first()]
-			if e := t.at(i); t.is(e, *id, name) {
+			if e := t.at(i); t.hasID(e, *id, name) {
 				t.recent, t.recentAt = *id, i+1
 				return i, e
 			}
@@ -196,8 +196,8 @@ func (t *table) grow(s *segment) {
 	}
 }
 
-// warmLines has come what the ids in some lines are made of, all of it at a time:
-// one after the other, each would wait for memory twice.
+// warmLines asks for what the ids in some lines are made of, all of it at a time: one
+// after the other, each would wait for memory twice.
 func (t *table) warmLines(lines []line) {
 	for _, warm := range [...]func(*entity){warmSlot, t.warm} {
 		for k := range lines {

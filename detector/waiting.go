@@ -210,7 +210,7 @@ func (m *Machine) sortDue() {
 	}
 }
 
-// warmDue has the memory come for the turns from the k-th on, which are all looked at
+// warmDue asks for the memory of the turns from the k-th on, which are all looked at
 // before it is called again with what it returns: the blobs of these, whose slots it
 // asked for the time before, and the slots of the next.
 func (m *Machine) warmDue(k int) int {

@@ -9,7 +9,7 @@ import (
 // WarmBatch is how many records ahead it pays to call Warm.
 const WarmBatch = 64
 
-// Warm has the memory come that the next records will need, those of entities by
+// Warm asks for the memory that the next records will need, those of entities by
 // these ids, and changes nothing. One after the other, each record waits for memory
 // twice, for the index and for the slot, and where its parcel was not judged yet for
 // the blob too. Asked for together, they wait once.
@@ -53,13 +53,13 @@ type warmed struct {
 
 const cacheLine = 64
 
-// warmSlot has e come. It may lie in two lines.
+// warmSlot asks for e, which may lie in two lines.
 func warmSlot(e *entity) {
 	prefetch(unsafe.Pointer(e))
 	prefetch(unsafe.Pointer(&e.stages))
 }
 
-// warmBlob has the blob of e come.
+// warmBlob asks for the blob of e.
 func (m *Machine) warmBlob(e *entity) {
 	if e.blob == 0 {
 		return
@@ -71,5 +71,5 @@ func (m *Machine) warmBlob(e *entity) {
 	prefetch(unsafe.Pointer(&b[len(b)-1])) // blocks begin anywhere in a line
 }
 
-// warmName has the beginning of e's name come.
+// warmName asks for the beginning of e's name.
 func (m *Machine) warmName(e *entity) { prefetch(unsafe.Pointer(&m.blob(e)[0])) }
