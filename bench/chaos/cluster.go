@@ -27,6 +27,7 @@ type cluster struct {
 	clickhouse *process
 	disk       *proc.Disk  // of ClickHouse; nil: the machine's
 	proxy      *proc.Proxy // between the services and ClickHouse
+	webhook    *webhook    // where the services send alerts
 	services   []*process
 	admin      []string // address of each service's admin server
 	binary     string
@@ -67,6 +68,9 @@ func (c *cluster) launch(ctx context.Context) (err error) {
 		return err
 	}
 	if c.rows, err = sink.Open(sink.Options{URLs: []string{"http://" + engine}, Database: "scantrail", User: "default"}); err != nil {
+		return err
+	}
+	if c.webhook, err = newWebhook(c.o.Dir); err != nil {
 		return err
 	}
 	for i := range c.o.Processes {
@@ -118,6 +122,9 @@ detector: {snapshot_interval: 5s, flush_interval: 200ms}
 sink: {flush_interval: 200ms}
 admin: {listen: %q}
 web: {listen: "127.0.0.1:0"} # any free port: several run here
+notify:
+  receivers:
+    - %s
 `
 
 func (c *cluster) addService(i int) error {
@@ -126,7 +133,7 @@ func (c *cluster) addService(i int) error {
 		return err
 	}
 	config := filepath.Join(c.o.Dir, fmt.Sprintf("service-%d.yaml", i))
-	text := fmt.Sprintf(configText, `"`+strings.Join(c.kafka.Addrs(), `", "`)+`"`, i, c.o.Brokers, c.proxy.Addr(), admin)
+	text := fmt.Sprintf(configText, `"`+strings.Join(c.kafka.Addrs(), `", "`)+`"`, i, c.o.Brokers, c.proxy.Addr(), admin, c.webhook.config())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -208,6 +215,9 @@ func (c *cluster) failure() error {
 func (c *cluster) stop() {
 	for _, s := range c.services {
 		s.end(syscall.SIGKILL)
+	}
+	if c.webhook != nil {
+		c.webhook.close()
 	}
 	if c.rows != nil {
 		c.rows.Close() //nolint:errcheck // the end

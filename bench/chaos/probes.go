@@ -21,9 +21,10 @@ import (
 const (
 	probeEvery = 250 * time.Millisecond
 	// probeLead is how long before its deadline a probe's scan is sent.
-	probeLead = 10 * time.Second
-	silence   = 48 * time.Hour
-	probeFeed = "yunexpress"
+	probeLead   = 10 * time.Second
+	silence     = 48 * time.Hour
+	probeFeed   = "yunexpress"
+	probeMarket = "US"
 )
 
 type probes struct {
@@ -80,9 +81,9 @@ func (p *probes) send(ctx context.Context, l *load) error {
 		p.mu.Lock()
 		p.deadlines[number] = deadline
 		p.mu.Unlock()
-		value := fmt.Sprintf(`{"waybill_number":%q,"product_code":"THPHR","origin_country_code":"CN","country_code":"US","track_events":[`+
+		value := fmt.Sprintf(`{"waybill_number":%q,"product_code":"THPHR","origin_country_code":"CN","country_code":%q,"track_events":[`+
 			`{"process_time":%q,"time_zone":"UTC+00:00","track_node_code":"PICKED_UP","process_content":"Parcel picked up","process_country":"CN","process_city":"Shenzhen"}]}`,
-			number, deadline.Add(-silence).UTC().Format("2006-01-02T15:04:05"))
+			number, probeMarket, deadline.Add(-silence).UTC().Format("2006-01-02T15:04:05"))
 		l.produce(ctx, &kgo.Record{Topic: schemas.RawTopicPrefix + probeFeed, Value: []byte(value)})
 	}
 }

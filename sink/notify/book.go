@@ -107,16 +107,24 @@ func (b *book) full() bool { return b.waiting >= b.o.MaxWaiting || b.bytes >= ma
 // add takes a record of partition p. The error says that it is no alert; it is
 // passed over.
 func (b *book) add(now time.Time, p *part, r *kgo.Record) error {
-	if p.read(r) {
-		return nil
-	}
+	done := p.read(r)
 	m, err := parse(r.Value)
+	if err != nil && done {
+		return nil // an earlier owner said so
+	}
 	if err != nil {
 		delete(p.undone, r.Offset)
 		return err
 	}
 	m.since, m.refs = r.Timestamp, []ref{{p, r.Offset}}
-	b.route(now, m)
+	switch again := b.e.wants(m) && p.told.again(m); {
+	case done:
+	case again:
+		b.m.repeated.Inc()
+		m.done()
+	default:
+		b.route(now, m)
+	}
 	return nil
 }
 

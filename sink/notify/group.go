@@ -118,7 +118,8 @@ func (g *membership) adjust(ctx context.Context, offsets map[string]map[int32]kg
 			c = g.begin(p, at.At, at.Metadata, start.Offset, end.Offset)
 		}
 		c.end = end.Offset
-		offsets[schemas.AlertsTopic][p] = kgo.NewOffset().At(c.at)
+		// What lies before is read to be remembered only.
+		offsets[schemas.AlertsTopic][p] = kgo.NewOffset().At(max(start.Offset, c.at-rememberLast))
 		changes = append(changes, c)
 	}
 	g.mu.Lock()

@@ -19,6 +19,7 @@ type Metrics struct {
 	failed    *prometheus.CounterVec // and reason
 	retried   *prometheus.CounterVec
 	filtered  *prometheus.CounterVec
+	repeated  *prometheus.CounterVec
 	spared    *prometheus.CounterVec
 	released  *prometheus.CounterVec // and reason
 	digests   *prometheus.CounterVec
@@ -49,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		failed:    counter("failed_total", "Messages dropped: rejected by the receiver, or given up.", "reason"),
 		retried:   counter("retried_total", "Attempts after the first."),
 		filtered:  counter("filtered_total", "Messages not meant for this receiver, and those of backfill."),
+		repeated:  counter("repeated_total", "Messages that a detector published again after a crash and that were not sent again."),
 		spared:    counter("spared_total", "Alerts that ended while they were held and were never sent."),
 		released:  counter("released_total", "Held alerts that were sent.", "reason"),
 		digests:   counter("digests_total", "Digests."),
@@ -67,9 +69,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 // receiverMetrics are those of one receiver.
 type receiverMetrics struct {
-	delivered, rejected, expired, retried, filtered, spared, digests, digested, bad, lost prometheus.Counter
-	released                                                                              *prometheus.CounterVec
-	held, queue, standing, up                                                             prometheus.Gauge
+	delivered, rejected, expired, retried, filtered, repeated, spared, digests, digested, bad, lost prometheus.Counter
+	released                                                                                        *prometheus.CounterVec
+	held, queue, standing, up                                                                       prometheus.Gauge
 }
 
 func (m *Metrics) of(receiver string) *receiverMetrics {
@@ -79,6 +81,7 @@ func (m *Metrics) of(receiver string) *receiverMetrics {
 		expired:   m.failed.WithLabelValues(receiver, failedExpired),
 		retried:   m.retried.WithLabelValues(receiver),
 		filtered:  m.filtered.WithLabelValues(receiver),
+		repeated:  m.repeated.WithLabelValues(receiver),
 		spared:    m.spared.WithLabelValues(receiver),
 		digests:   m.digests.WithLabelValues(receiver),
 		digested:  m.digested.WithLabelValues(receiver),

@@ -19,6 +19,7 @@ type part struct {
 	end    int64              // of the log when it was assigned
 	undone map[int64]struct{} // read, and neither delivered nor dropped
 	gone   bool               // went to another member of the group
+	told   told
 
 	before doneBefore // what an earlier owner had done
 
@@ -49,8 +50,12 @@ func newPart(id int32, at int64, metadata string) *part {
 	return p
 }
 
-// read notes a record and reports whether an earlier owner had done with it.
+// read notes a record and reports whether an earlier owner had done with it. Records
+// before the position are read to be remembered only.
 func (p *part) read(r *kgo.Record) (done bool) {
+	if r.Offset < p.next {
+		return true
+	}
 	p.next = r.Offset + 1
 	if r.Offset >= p.before.upto {
 		p.before.undone = nil // no longer needed
