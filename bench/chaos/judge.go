@@ -38,7 +38,7 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Records, r.Sent = raw, l.sent.Load()
-	r.Posts, r.PostedAgain, r.Unanswered = c.webhook.counts()
+	r.Posts, r.Digested, r.PostedAgain, r.Unanswered = c.webhook.counts()
 	errs := []error{told, l.probes.all(r.Probes), c.counts(ctx, l, raw), c.alerts(ctx, l, r), c.audit(ctx, r)}
 	return errors.Join(errs...)
 }

@@ -39,6 +39,7 @@ type webhook struct {
 	posts  int
 	taken  []post            // each key once, in order
 	bodies map[string]string // by key
+	digest map[string]int    // by key: how many messages each stands for
 	again  int               // posts of a key that was taken already
 	cut    int               // posts that were taken, and whose answer got lost
 	failed error
@@ -46,9 +47,10 @@ type webhook struct {
 
 // post is the first one of a key.
 type post struct {
-	id     string // alert_id:version
-	alert  schemas.ID
-	number uint64 // version
+	id        string // alert_id:version, or that of a digest
+	alert     schemas.ID
+	number    uint64 // version
+	standsFor int    // messages, of a digest
 }
 
 // webhookConfig is the receiver. It wants gaps in the market and of the carrier that the
@@ -71,7 +73,7 @@ const (
 )
 
 func newWebhook(dir string) (*webhook, error) {
-	w := &webhook{key: make([]byte, 32), bodies: map[string]string{}, secretFile: filepath.Join(dir, "webhook.secret")}
+	w := &webhook{key: make([]byte, 32), bodies: map[string]string{}, digest: map[string]int{}, secretFile: filepath.Join(dir, "webhook.secret")}
 	rand.Read(w.key) //nolint:errcheck // never fails
 	if err := os.WriteFile(w.secretFile, []byte("whsec_"+base64.StdEncoding.EncodeToString(w.key)), 0o400); err != nil {
 		return nil, err
@@ -128,6 +130,11 @@ func (w *webhook) take(h http.Header, body []byte) {
 	switch {
 	case err != nil:
 		w.failed = errors.Join(w.failed, err)
+	case p.standsFor > 0: // the key says which; the time of making is in the body
+		if w.digest[p.id] > 0 {
+			w.again++
+		}
+		w.digest[p.id] = p.standsFor
 	case known && before != string(body):
 		w.failed = errors.Join(w.failed, fmt.Errorf("webhook: two bodies with the key %s:\n  %s\n  %s", p.id, before, body))
 	case known:
@@ -145,11 +152,15 @@ func (w *webhook) read(h http.Header, body []byte) (p post, err error) {
 	if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); h.Get("webhook-signature") != want {
 		return p, fmt.Errorf("webhook: the signature of %q is %q, want %q", p.id, h.Get("webhook-signature"), want)
 	}
-	var event struct{ ID, Type string }
+	var event struct {
+		ID, Type string
+		Data     struct{ Alerts int }
+	}
 	err = json.Unmarshal(body, &event)
 	switch {
-	case err == nil && event.Type == "scantrail.alert.digest":
-		return p, errors.New("webhook: a digest came, which does not say whom it stands for: too many alerts in a minute")
+	case err == nil && event.ID == p.id && event.Type == "scantrail.alert.digest" && event.Data.Alerts > 0:
+		p.standsFor = event.Data.Alerts
+		return p, nil
 	case err != nil || event.ID != p.id:
 		return p, fmt.Errorf("webhook: the message %q is %.200q of type %q: %w", p.id, event.ID, event.Type, err)
 	}
@@ -170,12 +181,13 @@ func (w *webhook) all(ctx context.Context, brokers []string) error {
 	}
 	promised := promises(written)
 	for deadline := time.Now().Add(3 * time.Minute); ; {
-		missing := w.missing(promised)
-		if len(missing) == 0 {
+		missing, digested := w.missing(promised)
+		if len(missing) <= digested {
 			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("webhook: %d of %d messages never came, such as\n  %s", len(missing), len(promised), strings.Join(missing[:min(len(missing), 5)], "\n  "))
+			return errors.Join(w.verify(written), fmt.Errorf("webhook: %d of %d messages never came, and digests stand for %d. Such as\n  %s",
+				len(missing), len(promised), digested, strings.Join(missing[:min(len(missing), 5)], "\n  ")))
 		}
 		if err := proc.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
@@ -257,7 +269,8 @@ func promises(written []message) map[string]bool {
 	return promised
 }
 
-func (w *webhook) missing(promised map[string]bool) (missing []string) {
+// missing returns what has not come by itself, and for how many messages digests stand.
+func (w *webhook) missing(promised map[string]bool) (missing []string, digested int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id := range promised {
@@ -266,7 +279,10 @@ func (w *webhook) missing(promised map[string]bool) (missing []string) {
 		}
 	}
 	slices.Sort(missing)
-	return missing
+	for _, n := range w.digest {
+		digested += n
+	}
+	return missing, digested
 }
 
 // verify holds what came against what was written: the same bytes, and of each alert
@@ -294,10 +310,11 @@ func (w *webhook) verify(written []message) error {
 	return errors.Join(errs[:min(len(errs), 10)]...)
 }
 
-// counts returns how many messages were taken, how many posts repeated one, and of how
-// many the answer got lost.
-func (w *webhook) counts() (taken, again, cut int) {
+// counts returns how many messages were taken, for how many more digests stand, how many
+// posts repeated one, and of how many the answer got lost.
+func (w *webhook) counts() (taken, digested, again, cut int) {
+	_, digested = w.missing(nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.taken), w.again, w.cut
+	return len(w.taken), digested, w.again, w.cut
 }
