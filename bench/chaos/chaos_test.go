@@ -15,7 +15,7 @@ func TestTenKills(t *testing.T) {
 	r, err := run(t.Context(), options{Kills: 10, Seed: 1, Processes: 2, Brokers: 1, Parcels: 2000, Every: 1500 * time.Millisecond, Pause: 3 * time.Second, Dir: t.TempDir(), Out: t.Output()})
 	kafkatest.Check(t, err)
 	r.print(t.Output())
-	if r.Kills < 10 || r.Alerts < 100 || r.Audited < 1000 || r.Probes.deadlines < 20 || r.Posts < 50 {
+	if r.Kills < 10 || r.Alerts < 100 || r.Audited < 1000 || r.Probes.deadlines < 20 || r.Promised < 50 {
 		t.Errorf("%+v: too little to prove anything", r)
 	}
 }

@@ -18,6 +18,7 @@ type report struct {
 	Sent        int64 // records acknowledged to the world
 	Records     int64 // records that the raw topics hold: one whose acknowledgement dies is sent again
 	Alerts      int   // for gaps and missing milestones, compared with the truth
+	Promised    int   // messages that the webhook must get
 	Posts       int   // messages that the webhook took, each counted once
 	Digested    int   // messages for which digests stand, beyond what may come in a minute
 	PostedAgain int   // and how often one of them came once more, with its key
@@ -39,6 +40,6 @@ func (r *report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  alerts while all this happened: %s; the largest service took %d MiB; SIGTERM was obeyed within %s\n", r.Probes, r.RSS, r.Slowest.Round(10*time.Millisecond))
 	fmt.Fprintf(w, "  %d raw records, %d acknowledged; everything had arrived after %s\n", r.Records, r.Sent, r.Drained.Round(time.Second))
-	fmt.Fprintf(w, "  %d messages at the webhook, %d more in digests; %d posts repeated one, and %d answers had got lost\n", r.Posts, r.Digested, r.PostedAgain, r.Unanswered)
+	fmt.Fprintf(w, "  %d messages at the webhook, %d more in digests, %d were promised; %d posts repeated one, and %d answers had got lost\n", r.Posts, r.Digested, r.Promised, r.PostedAgain, r.Unanswered)
 	fmt.Fprintf(w, "  %d alerts compared with the truth, %d figures and rows by scantrail audit\n", r.Alerts, r.Audited)
 }

@@ -172,31 +172,35 @@ func (w *webhook) read(h http.Header, body []byte) (p post, err error) {
 	return p, nil
 }
 
-// all waits until everything that a receiver is promised has come, and says what has
-// not, what came that nobody wrote, and what came in the wrong order.
-func (w *webhook) all(ctx context.Context, brokers []string) error {
+// all waits until everything that a receiver is promised has come, and returns how much
+// that is. The error says what has not come, what came that nobody wrote, and what came
+// in the wrong order.
+func (w *webhook) all(ctx context.Context, brokers []string) (int, error) {
 	written, err := readAlerts(ctx, brokers)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	promised := promises(written)
+	if len(promised) == 0 {
+		return 0, fmt.Errorf("webhook: nothing is promised of %d messages: the feed %s is silent", len(written), probeFeed)
+	}
 	for deadline := time.Now().Add(3 * time.Minute); ; {
 		missing, digested := w.missing(promised)
 		if len(missing) <= digested {
 			break
 		}
 		if time.Now().After(deadline) {
-			return errors.Join(w.verify(written), fmt.Errorf("webhook: %d of %d messages never came, and digests stand for %d. Such as\n  %s",
+			return len(promised), errors.Join(w.verify(written), fmt.Errorf("webhook: %d of %d messages never came, and digests stand for %d. Such as\n  %s",
 				len(missing), len(promised), digested, strings.Join(missing[:min(len(missing), 5)], "\n  ")))
 		}
 		if err := proc.Pause(ctx, 200*time.Millisecond); err != nil {
-			return err
+			return len(promised), err
 		}
 	}
 	if written, err = readAlerts(ctx, brokers); err != nil { // ticks go on: what came is here by now
-		return err
+		return len(promised), err
 	}
-	return w.verify(written)
+	return len(promised), w.verify(written)
 }
 
 // message is a record of parcel.alerts.
