@@ -263,7 +263,8 @@ func (r *rig) join(tweaks ...func(*pipelineOptions)) (leave func()) {
 	return leave
 }
 
-// members waits until n members share the detector's partitions.
+// members waits until n members share the detector's partitions, all of them: between
+// the two steps of a cooperative rebalance a group is stable as well.
 func (r *rig) members(n int) kadm.DescribedGroup {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
@@ -275,7 +276,7 @@ func (r *rig) members(n int) kadm.DescribedGroup {
 			return false
 		}
 		g = groups[schemas.DetectorGroup]
-		return g.State == "Stable" && len(g.Members) == n
+		return g.State == "Stable" && len(g.Members) == n && assigned(g) == r.pipeline.o.Topics.Partitions
 	})
 	return g
 }
@@ -306,6 +307,18 @@ func TestStaticMembersKeepTheirPartitions(t *testing.T) {
 		t.Errorf("partitions %v, after a restart of node-b %v", before, after)
 	}
 	r.facts(2)
+}
+
+// assigned counts the partitions that members of g have.
+func assigned(g kadm.DescribedGroup) (n int32) {
+	for _, m := range g.Members {
+		if a, ok := m.Assigned.AsConsumer(); ok {
+			for _, t := range a.Topics {
+				n += int32(len(t.Partitions))
+			}
+		}
+	}
+	return n
 }
 
 // forget takes named members out of their groups, where they would wait to be
