@@ -7,9 +7,10 @@
 // (scantrail clickhouse), and several scantrail run with a name of their own
 // each. A simulated world (package world), which knows the truth, writes to them
 // for as long as the faults last, and parcels that fall silent on time tell how
-// late alerts are; a webhook takes what the services send of them. With -away and -disk-full ClickHouse takes no rows for long, and
-// what the services do meanwhile is checked (outage). Then everything comes back,
-// what waits is waited for, and four judges look at it:
+// late alerts are; a webhook takes what the services send of them. With -away and
+// -disk-full ClickHouse takes no rows for long, and what the services do meanwhile
+// is checked (outage). Then everything comes back, what waits is waited for, and
+// four judges look at it:
 //
 //   - the world: every scan once, every order fact once, and the alerts for gaps
 //     and missing milestones, all of them and no others;

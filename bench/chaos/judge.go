@@ -28,7 +28,8 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Drained = time.Since(began)
-	promised, told := c.webhook.all(ctx, c.kafka.Addrs())
+	var told error
+	r.Promised, told = c.webhook.all(ctx, c.kafka.Addrs())
 	r.Probes, r.RSS = l.probes.between(r.Began, time.Now().Add(-5*time.Second)), c.memory.most(r.Began, time.Now())
 	for _, s := range c.services {
 		s.end(syscall.SIGTERM)
@@ -38,7 +39,6 @@ func (c *cluster) judge(ctx context.Context, l *load, r *report) error {
 		return err
 	}
 	r.Records, r.Sent = raw, l.sent.Load()
-	r.Promised = promised
 	r.Posts, r.Digested, r.PostedAgain, r.Unanswered = c.webhook.counts()
 	errs := []error{told, l.probes.all(r.Probes), c.counts(ctx, l, raw), c.alerts(ctx, l, r), c.audit(ctx, r)}
 	return errors.Join(errs...)

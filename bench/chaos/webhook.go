@@ -27,7 +27,7 @@ import (
 )
 
 // webhook is a receiver as an operator would build it: it takes what is signed, and
-// remembers the keys of idempotency. Now and then it is slow, out of order, or its
+// remembers the keys of idempotency. Now and then it is slow, out of service, or its
 // answer gets lost.
 type webhook struct {
 	server     *http.Server
