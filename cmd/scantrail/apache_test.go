@@ -276,7 +276,7 @@ func (r *rig) members(n int) kadm.DescribedGroup {
 			return false
 		}
 		g = groups[schemas.DetectorGroup]
-		return g.State == "Stable" && len(g.Members) == n && assigned(g) == r.pipeline.o.Topics.Partitions
+		return g.State == "Stable" && len(g.Members) == n && len(g.AssignedPartitions()[schemas.EventsTopic]) == int(r.pipeline.o.Topics.Partitions)
 	})
 	return g
 }
@@ -307,18 +307,6 @@ func TestStaticMembersKeepTheirPartitions(t *testing.T) {
 		t.Errorf("partitions %v, after a restart of node-b %v", before, after)
 	}
 	r.facts(2)
-}
-
-// assigned counts the partitions that members of g have.
-func assigned(g kadm.DescribedGroup) (n int32) {
-	for _, m := range g.Members {
-		if a, ok := m.Assigned.AsConsumer(); ok {
-			for _, t := range a.Topics {
-				n += int32(len(t.Partitions))
-			}
-		}
-	}
-	return n
 }
 
 // forget takes named members out of their groups, where they would wait to be

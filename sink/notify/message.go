@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"encoding/json"
 	"strconv"
 	"time"
 
@@ -49,19 +48,11 @@ func parse(value []byte) (*message, error) {
 	if err := schemas.ParseAlertJSON(value, &a); err != nil {
 		return nil, err
 	}
-	var extra struct {
-		Data struct {
-			Held bool `json:"held"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(value, &extra); err != nil {
-		return nil, err
-	}
 	return &message{
 		id:  a.AlertID.String() + ":" + strconv.FormatUint(a.Version, 10),
 		key: a.AlertID, version: a.Version, status: a.Status, level: int(a.Level), rule: a.Rule, detail: a.Detail,
 		carrier: a.Carrier, shop: a.ShopID, market: a.Market,
-		changed: a.ChangedAt, opened: a.OpenedAt, backfill: a.Backfill, held: extra.Data.Held,
+		changed: a.ChangedAt, opened: a.OpenedAt, backfill: a.Backfill, held: a.Held,
 		alert: a, body: value,
 	}, nil
 }
